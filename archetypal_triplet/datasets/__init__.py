@@ -1,0 +1,1 @@
+"""Placeholder; re-exports follow."""

@@ -3,7 +3,6 @@
 import os
 
 
-
 def effective_n_threads(n_jobs):
     """Turn scikit-learn's `n_jobs` into a number of threads.
 
@@ -19,4 +18,10 @@ def effective_n_threads(n_jobs):
     """
     from joblib import effective_n_jobs
 
-    return max(1, min(effective_n_jobs(n_jobs), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    return max(
+        1,
+        min(
+            effective_n_jobs(n_jobs),
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        ),
+    )

@@ -1,0 +1,189 @@
+"""make_archetypal_triplet: the whole method as one standard scikit-learn Pipeline."""
+
+from numbers import Integral
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from archetypal_triplet.archetypes import ArchetypalAnalysis
+from archetypal_triplet.labels import EnsembleLabeler, PseudoLabeler
+from archetypal_triplet.screens import NeighborAverager, ScreenNormalizer
+from archetypal_triplet.triplets import TripletEmbedder
+
+# What differs with the kind of row. Measured on real screens during the design; the reasons stand in the
+# user guide. Wells are averages and clean, so only confident labels train; a cell is noisy, so it is labelled
+# by the mean of its neighbours, all labels count, and noise on the input is kept small beside its own.
+LEVELS = {
+    "well": {
+        "n_components": 30,
+        "soft_length": 2.0,
+        "n_archetypes": (8, 12, 16, 20, 24, 32),
+        "threshold": 0.5,
+        "n_neighbors": None,
+        "input_noise": 1.0,
+    },
+    "field": {
+        "n_components": 40,
+        "soft_length": 2.0,
+        "n_archetypes": (8, 12, 16, 20, 24, 32),
+        "threshold": 0.0,
+        "n_neighbors": None,
+        "input_noise": 1.0,
+    },
+    "cell": {
+        "n_components": 12,
+        "soft_length": 1.0,
+        "n_archetypes": (3, 4, 6, 8, 12, 16),
+        "threshold": 0.0,
+        "n_neighbors": 25,
+        "input_noise": 0.25,
+    },
+}
+
+
+@validate_params(
+    {
+        "n_archetypes": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "level": [StrOptions(set(LEVELS))],
+        "plate": [str, None],
+        "controls": [str, None],
+        "groups": [str, list, None],
+        "features": ["array-like", None],
+        "n_labelings": [Interval(Integral, 1, None, closed="left")],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_archetypal_triplet(
+    n_archetypes=None,
+    *,
+    level="well",
+    plate=None,
+    controls=None,
+    groups=None,
+    features=None,
+    n_labelings=12,
+    embedding_dim=32,
+    max_steps=400,
+    device="auto",
+    random_state=None,
+    n_jobs=None,
+    verbose=0,
+):
+    """Return the recommended Pipeline: normalise the screen, label it by archetypes, train the embedding.
+
+    The two steps are ``normalize``, a `ScreenNormalizer`, and ``embed``, a `TripletEmbedder` whose labeler
+    finds the archetypes. ``fit(X)`` needs no y and ignores one, so that scoring the embedding against known
+    mechanisms never trains on them. The parts are standard: replace, search or take out any of them.
+
+    Parameters
+    ----------
+    n_archetypes : int, sequence of int or None, default=None
+        None trains on `n_labelings` labelings with different numbers of archetypes, which is what to use
+        unless there is a reason against it. A sequence does the same with these numbers. An int uses one
+        labeling with that many, the parameter ``embed__labeler__archetypes__n_archetypes`` of the Pipeline.
+    level : {"well", "field", "cell"}, default="well"
+        What a row of the table is. It sets the number of components, how lengths are softened, the numbers of
+        archetypes, which samples are labelled and the noise on the input of the network.
+    plate : str or None, default=None
+        Column that names the plate.
+    controls : str or None, default=None
+        Query that selects the negative controls, for example ``"Metadata_ControlType == 'negative'"``.
+    groups : str, list of str or None, default=None
+        Columns whose equal values mark rows of one kind: the well of fields or cells, or replicates.
+    features : sequence of str or None, default=None
+        Feature columns; None takes all numeric columns that are not metadata.
+    n_labelings : int, default=12
+        Number of labelings, unless `n_archetypes` is an int.
+    embedding_dim : int, default=32
+        Number of dimensions of the embedding.
+    max_steps : int, default=400
+        Training steps of the network.
+    device : str, default="auto"
+        Where the network is trained: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+    random_state : int, RandomState instance or None, default=None
+        Seed of the archetypes, of the labelings and of the network.
+    n_jobs : int or None, default=None
+        Threads for archetypes and neighbours.
+    verbose : int, default=0
+        With 1 or more the network reports its progress.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Unfitted, with the steps ``normalize`` and ``embed``.
+
+    Raises
+    ------
+    ValueError
+        If `n_archetypes` is a sequence that is empty or holds something else than whole numbers.
+
+    Examples
+    --------
+    >>> from archetypal_triplet import make_archetypal_triplet
+    >>> pipe = make_archetypal_triplet(
+    ...     plate="Metadata_Plate", controls="Metadata_ControlType == 'negative'", random_state=0
+    ... )
+    >>> list(pipe.named_steps)
+    ['normalize', 'embed']
+    """
+    defaults = LEVELS[level]
+    one_labeling = isinstance(n_archetypes, Integral)
+    steps = []
+    if defaults["n_neighbors"] is not None:
+        steps.append(("average", NeighborAverager(n_neighbors=defaults["n_neighbors"], n_jobs=n_jobs)))
+    archetypes = ArchetypalAnalysis(random_state=random_state, n_jobs=n_jobs)
+    if one_labeling:
+        archetypes.set_params(n_archetypes=n_archetypes)
+    steps += [("archetypes", archetypes), ("labels", PseudoLabeler(threshold=defaults["threshold"]))]
+    labeler = Pipeline(steps)
+    if not one_labeling:
+        counts = defaults["n_archetypes"] if n_archetypes is None else _check_counts(n_archetypes)
+        labeler = EnsembleLabeler(
+            labeler,
+            n_labelings,
+            param_distributions={"archetypes__n_archetypes": counts},
+            random_state=random_state,
+        )
+    return Pipeline(
+        [
+            (
+                "normalize",
+                ScreenNormalizer(
+                    plate,
+                    controls,
+                    groups,
+                    features=features,
+                    n_components=defaults["n_components"],
+                    soft_length=defaults["soft_length"],
+                ),
+            ),
+            (
+                "embed",
+                TripletEmbedder(
+                    labeler,
+                    embedding_dim=embedding_dim,
+                    max_steps=max_steps,
+                    input_noise=defaults["input_noise"],
+                    device=device,
+                    random_state=random_state,
+                    verbose=verbose,
+                ),
+            ),
+        ]
+    )
+
+
+def _check_counts(n_archetypes):
+    counts = list(n_archetypes)
+    if not counts or not all(isinstance(count, Integral) and count >= 1 for count in counts):
+        raise ValueError(
+            f"n_archetypes={n_archetypes!r} must be a whole number of at least 1, "
+            "a non-empty sequence of such numbers, or None for the defaults of the level."
+        )
+    return [int(count) for count in counts]

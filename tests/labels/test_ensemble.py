@@ -89,7 +89,7 @@ def test_errors_say_what_is_allowed(ensemble, error, message, X):
 
 
 def test_sparse_input_is_refused_with_a_cure(X):
-    with pytest.raises(TypeError, match="Sparse data was passed .*toarray"):
+    with pytest.raises(TypeError, match=r"Sparse data was passed .*toarray"):
         EnsembleLabeler(KMeans(2)).fit(csr_array(X))
 
 

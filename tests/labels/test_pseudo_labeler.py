@@ -108,5 +108,5 @@ def test_passthrough_of_a_named_table_without_coefficients_shows_the_cure():
 
 
 def test_an_unknown_column_name_lists_those_that_exist():
-    with pytest.raises(ValueError, match="'size' is not a column of X. Its columns: area, dna"):
+    with pytest.raises(ValueError, match=r"'size' is not a column of X. Its columns: area, dna"):
         PseudoLabeler(columns=["size"]).fit(pd.DataFrame({"area": [1.0, 2.0], "dna": [0.0, 1.0]}))

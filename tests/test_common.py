@@ -1,0 +1,82 @@
+"""scikit-learn's own checks, on every public estimator in each of its modes."""
+
+import inspect
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import archetypal_triplet
+from archetypal_triplet import (
+    ArchetypalAnalysis,
+    EnsembleLabeler,
+    NeighborAverager,
+    PseudoLabeler,
+    ScreenNormalizer,
+    TripletEmbedder,
+)
+
+
+def clusters():
+    return KMeans(n_clusters=2, n_init=1, random_state=0)
+
+
+ESTIMATORS = [
+    ArchetypalAnalysis(2, random_state=0),
+    ArchetypalAnalysis(2, passthrough=True, random_state=0),
+    ArchetypalAnalysis(2, n_init=2, n_jobs=2, random_state=0),
+    PseudoLabeler(),
+    PseudoLabeler(threshold=0.0),
+    PseudoLabeler(per_label=2),
+    PseudoLabeler(columns=[0], passthrough=True),
+    EnsembleLabeler(clusters(), n_labelings=2, random_state=0),
+    ScreenNormalizer(),
+    ScreenNormalizer(soft_length=None, n_components=2),
+    NeighborAverager(n_neighbors=3),
+    TripletEmbedder(clusters(), max_steps=3, device="cpu", random_state=0),
+    TripletEmbedder(label_column=-1, max_steps=3, device="cpu", random_state=0),
+    TripletEmbedder(max_steps=3, device="cpu", random_state=0),
+]
+
+# (class name, check name) -> reason; nothing is expected to fail silently
+EXPECTED_FAILURES = {}
+
+
+def expected_failures(estimator):
+    name = type(estimator).__name__
+    return {check: reason for (owner, check), reason in EXPECTED_FAILURES.items() if owner == name}
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_every_public_estimator_is_checked():
+    public = {
+        name
+        for name in archetypal_triplet.__all__
+        if inspect.isclass(value := getattr(archetypal_triplet, name)) and issubclass(value, BaseEstimator)
+    }
+    assert public == {type(estimator).__name__ for estimator in ESTIMATORS}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_constructor_stores_and_nothing_else(estimator):
+    for name, parameter in inspect.signature(type(estimator)).parameters.items():
+        assert parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        assert hasattr(estimator, name)
+    assert set(vars(estimator)) == set(estimator.get_params(deep=False))
+
+
+@pytest.mark.parametrize(
+    "estimator", [e for e in ESTIMATORS if getattr(e, "label_column", None) is None], ids=repr
+)
+def test_global_random_state_is_neither_read_nor_changed(estimator):
+    X = np.random.default_rng(0).normal(size=(40, 4))
+    y = np.arange(40) % 2 if isinstance(estimator, TripletEmbedder) and estimator.labeler is None else None
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    estimator.fit(X, y)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002

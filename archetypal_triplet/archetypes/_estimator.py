@@ -1,0 +1,418 @@
+"""The estimator `ArchetypalAnalysis`."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_array,
+    check_is_fitted,
+    validate_data,
+)
+
+from .._utils._exceptions import DataWarning
+from ._initialization import STARTS
+from ._solver import compute_coefficients, solve
+
+_DTYPES = [np.float64, np.float32]
+
+
+class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Archetypal analysis: every sample is a mixture of a few extreme, pure types.
+
+    Solves
+
+    .. math:: \min_{A, B} \; \sum_i w_i \| x_i - a_i Z \|^2, \qquad Z = B X,
+
+    where the rows of `A` and of `B` lie on the simplex (non-negative, summing to one): a sample is a convex
+    mixture of the archetypes `Z`, an archetype a convex mixture of a few samples. The archetypes lie on the
+    boundary of the data's convex hull.
+
+    Parameters
+    ----------
+    n_archetypes : int, default=8
+        Number of archetypes, at most the number of samples.
+    init : {"furthest_sum", "random"} or array-like, default="furthest_sum"
+        Where to start: `"furthest_sum"` picks samples far from each other, `"random"` picks samples at
+        random; an array of shape (n_archetypes,) of integers names samples by their index.
+    n_init : int, default=1
+        Number of starts, of which the one with the smallest loss is kept. The first start of
+        `"furthest_sum"` is deterministic, further ones begin at random samples.
+    max_iter : int, default=1000
+        Largest number of passes over the data per start.
+    tol : float, default=1e-4
+        The fit ends when the duality gap, relative to the total variance, is at most `tol`.
+    passthrough : bool, default=False
+        If True, `transform` returns the input columns followed by the coefficients.
+    random_state : int, RandomState instance or None, default=None
+        Determines random starts. Pass an int for the same result at every call.
+    n_jobs : int, default=None
+        Number of threads. None means 1. The result does not depend on it.
+    verbose : int, default=0
+        If positive, the loss and the gap of every start are logged.
+
+    Attributes
+    ----------
+    archetypes_ : ndarray of shape (n_archetypes, n_features)
+        The archetypes `Z`.
+    coefficients_ : ndarray of shape (n_samples, n_archetypes)
+        The mixture of every training sample, `A`; rows lie on the simplex.
+    archetype_weights_ : sparse matrix of shape (n_archetypes, n_samples)
+        The make-up of every archetype, `B`, in CSR format; rows lie on the simplex.
+    reconstruction_err_ : float
+        Residual sum of squares, weighted by `sample_weight`.
+    explained_variance_ : float
+        One minus the residual sum of squares over the total sum of squares about the mean.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Residual sum of squares after each accepted iteration; never rises.
+    n_iter_ : int
+        Number of accepted iterations of the best start.
+    duality_gap_ : float
+        Upper bound, relative to the total sum of squares, of what is still to be gained by changing the
+        coefficients alone or the archetypes alone. It certifies the optimum of each block, not the global
+        optimum of the joint problem, which is not convex.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if all are strings.
+
+    Notes
+    -----
+    Time per iteration is O(n_samples * n_features * n_archetypes), memory beyond the input
+    O(n_samples * n_archetypes).
+
+    References
+    ----------
+    A. Cutler and L. Breiman, "Archetypal Analysis", Technometrics 36(4), 1994, section 2.
+    M. Morup and L. K. Hansen, "Archetypal analysis for machine learning and data mining",
+    Neurocomputing 80, 2012, section 2.3 (furthest sum).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from archetypal_triplet import ArchetypalAnalysis
+    >>> corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> mixtures = np.random.default_rng(0).dirichlet(np.ones(3), size=50)
+    >>> X = np.vstack([corners, mixtures @ corners])
+    >>> model = ArchetypalAnalysis(n_archetypes=3).fit(X)
+    >>> np.round(np.sort(model.archetypes_, axis=0), 6)
+    array([[0., 0.],
+           [0., 0.],
+           [1., 1.]])
+    >>> model.transform([[0.25, 0.25]]).sum().round(6)
+    np.float64(1.0)
+    """
+
+    _parameter_constraints = {
+        "n_archetypes": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions(set(STARTS)), "array-like"],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "passthrough": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_archetypes=8,
+        *,
+        init="furthest_sum",
+        n_init=1,
+        max_iter=1000,
+        tol=1e-4,
+        passthrough=False,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.n_archetypes = n_archetypes
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.passthrough = passthrough
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Find the archetypes of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training samples.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every sample in the loss. Samples of weight zero are ignored: they are never part of an
+            archetype. None means equal weights.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer samples than archetypes, if `X` is not a two-dimensional table of finite
+            numbers, or if `sample_weight` is negative or zero throughout.
+
+        Warns
+        -----
+        DataWarning
+            If there are fewer distinct samples than archetypes; some archetypes are repeated then.
+        ConvergenceWarning
+            If `max_iter` ends the fit before the duality gap reaches `tol`.
+        """
+        self._fit(X, sample_weight)
+        return self
+
+    def fit_transform(self, X, y=None, sample_weight=None):
+        """Find the archetypes of `X` and return its coefficients.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training samples.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every sample in the loss.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_archetypes)
+            The coefficients; preceded by the columns of `X` if `passthrough`.
+        """
+        X = self._fit(X, sample_weight)
+        return self._output(X, self.coefficients_.copy())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight):
+        X = self._check(X, reset=True)
+        if np.ndim(sample_weight) == 1 and not np.any(sample_weight):
+            raise ValueError("sample_weight is zero for every sample; give at least one a positive weight.")
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        kept = np.flatnonzero(weight > 0)
+        rows = X if len(kept) == len(X) else X[kept]
+        weight = weight[kept]
+        self._check_counts(rows)
+        center = np.average(rows, axis=0, weights=weight).astype(X.dtype).astype(np.float64)
+        total = _total(rows, weight, center)
+        best = None
+        for start in self._starts(rows, weight, kept, len(X)):
+            solution = solve(rows, weight, center, total, start, max_iter=self.max_iter, tol=self.tol)
+            if best is None or solution.rss < best.rss:
+                best = solution
+        self._store(X, rows, kept, center, best)
+        return X
+
+    def _store(self, X, rows, kept, center, best):
+        self._center = center
+        self.archetypes_ = (best.Z + center).astype(X.dtype)
+        self.coefficients_ = best.A if len(rows) == len(X) else self._mix(X)
+        weights = best.B
+        if len(rows) != len(X):
+            weights = csr_matrix((weights.data, kept[weights.indices], weights.indptr), (len(best.Z), len(X)))
+        self.archetype_weights_ = weights.astype(X.dtype)
+        self.reconstruction_err_ = float(best.rss)
+        self.explained_variance_ = 1.0 - best.rss / best.total if best.total > 0 else 1.0
+        self.loss_curve_ = np.array(best.losses)
+        self.n_iter_ = best.n_iter
+        self.duality_gap_ = float(best.gap)
+        if not best.converged:
+            warnings.warn(
+                f"The fit ended after max_iter={self.max_iter} iterations at a relative duality gap of "
+                f"{best.gap:.2g}, above tol={self.tol:.2g}. Increase max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _starts(self, X, weight, kept, n_all):
+        """Yield the rows to start from, one array for every start."""
+        if not isinstance(self.init, str):
+            indices = np.asarray(self.init)
+            if indices.shape != (self.n_archetypes,) or not np.issubdtype(indices.dtype, np.integer):
+                raise ValueError(
+                    f"init must be the name of a start or n_archetypes={self.n_archetypes} row indices, "
+                    f"got an array of shape {indices.shape} and type {indices.dtype}."
+                )
+            if len(np.unique(indices)) < len(indices) or not np.isin(indices, kept).all():
+                raise ValueError(
+                    f"init must name {self.n_archetypes} different samples of positive weight among "
+                    f"0..{n_all - 1}, got {indices.tolist()}."
+                )
+            yield np.searchsorted(kept, indices)
+            return
+        rng = check_random_state(self.random_state)
+        for turn in range(self.n_init):
+            if self.init == "furthest_sum":
+                start = STARTS[self.init](X, self.n_archetypes, weight, rng if turn else None)
+            else:
+                start = STARTS[self.init](X, self.n_archetypes, weight, rng)
+            if len(start) < self.n_archetypes:
+                warnings.warn(
+                    f"n_archetypes={self.n_archetypes} exceeds the {len(start)} distinct samples of X: some "
+                    "archetypes are repeated. Lower n_archetypes.",
+                    DataWarning,
+                    stacklevel=5,
+                )
+                start = np.resize(start, self.n_archetypes)
+            yield start
+
+    def _check(self, X, *, reset):
+        """Validate `X` and explain what cannot be fitted."""
+        if sparse.issparse(X):
+            raise TypeError(
+                f"{type(self).__name__} does not accept sparse X: archetypes are dense mixtures of samples, "
+                "and centring fills the zeros. Reduce it first, e.g. with TruncatedSVD, or pass X.toarray()."
+            )
+        if getattr(X, "ndim", 2) == 4:
+            raise ValueError(
+                f"Found array with dim 4, shape {tuple(X.shape)}: {type(self).__name__} expects a table "
+                "(n_samples, n_features). These look like images: put an image-feature step before it."
+            )
+        X = validate_data(self, X, reset=reset, dtype=_DTYPES, order="C", ensure_all_finite=False)
+        if not np.isfinite(np.sum(X, dtype=np.float64)) and not np.isfinite(X).all():
+            bad = ~np.isfinite(X)
+            raise ValueError(
+                f"Input X contains NaN or infinity ({int(bad.sum())} values in {int(bad.any(axis=0).sum())} "
+                f"columns). {type(self).__name__} needs the distance of every sample to a mixture of others: "
+                "drop those rows or columns, or put an imputer such as SimpleImputer before it."
+            )
+        return X
+
+    def _check_counts(self, X):
+        if self.n_archetypes > len(X):
+            raise ValueError(
+                f"n_archetypes={self.n_archetypes} exceeds the number of samples with positive weight, "
+                f"n_samples={len(X)}; lower n_archetypes or pass more samples."
+            )
+
+    def _mix(self, X):
+        return compute_coefficients(X, self.archetypes_.astype(np.float64) - self._center, self._center)
+
+    def _output(self, X, coefficients):
+        return np.hstack([X, coefficients]) if self.passthrough else coefficients
+
+    def transform(self, X):
+        """Return the mixture of archetypes that is nearest to every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples, seen in `fit` or new.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_archetypes)
+            Coefficients, rows on the simplex; preceded by the columns of `X` if `passthrough`.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        return self._output(X, self._mix(X))
+
+    def inverse_transform(self, X):
+        """Return the samples that the coefficients describe.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_archetypes)
+            Coefficients. What `transform` returned with `passthrough` is accepted as well: of n_features +
+            n_archetypes columns the last n_archetypes are used.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The mixtures of the archetypes.
+        """
+        check_is_fitted(self)
+        A = check_array(X, dtype=_DTYPES)
+        k = len(self.archetypes_)
+        if A.shape[1] not in (k, k + self.n_features_in_):
+            raise ValueError(
+                f"X has {A.shape[1]} columns; inverse_transform expects {k} coefficients per sample, or the "
+                f"{k + self.n_features_in_} columns that transform returns with passthrough=True."
+            )
+        return A[:, -k:] @ self.archetypes_.astype(A.dtype, copy=False)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Return the share of variance that mixtures of the archetypes explain.
+
+        One minus the residual sum of squares over the sum of squares about the mean of the training samples.
+        For the training samples this is `explained_variance_`. It always rises with `n_archetypes`, so it
+        cannot choose their number: see `bicross_validated_variance`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : Ignored
+            Not used, present for API consistency by convention.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every sample.
+
+        Returns
+        -------
+        float
+            At most 1, larger is better.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        residual = X - self._mix(X).astype(np.float64) @ self.archetypes_
+        rss = float(weight @ np.einsum("ij,ij->i", residual, residual))
+        total = _total(X, weight, self._center)
+        if total == 0.0:
+            return 1.0 if rss == 0.0 else 0.0
+        return 1.0 - rss / total
+
+    @property
+    def _n_features_out(self):
+        return len(self.archetypes_) + (self.n_features_in_ if self.passthrough else 0)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the output columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the input columns, used with `passthrough`; by default those seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str
+            "archetypalanalysis0" and so on, preceded by the input names if `passthrough`.
+        """
+        check_is_fitted(self)
+        own = [f"archetypalanalysis{j}" for j in range(len(self.archetypes_))]
+        if not self.passthrough:
+            return np.asarray(own, dtype=object)
+        return np.asarray([*_check_feature_names_in(self, input_features), *own], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _total(X, weight, center):
+    """Weighted sum of squares about `center`, in blocks of rows."""
+    total = 0.0
+    for start in range(0, len(X), 4096):
+        rows = X[start : start + 4096] - center
+        total += float(weight[start : start + 4096] @ np.einsum("ij,ij->i", rows, rows))
+    return total

@@ -1,0 +1,184 @@
+"""Compiled kernels of the archetypal solver: arrays in, arrays out, nothing checked.
+
+Kernels that call each other share this file, because numba's cache does not see changes across files.
+"""
+
+import numpy as np
+
+from ._jit import jit
+
+RIDGE = 1e-12  # of the mean squared length: makes supports with equal or collinear members solvable
+
+
+@jit
+def solve_affine(gram, h, support, size, ridge, chol, u, v):
+    """Minimize 1/2 a'Ka - h'a over the affine hull of the support; the result is left in `u[:size]`.
+
+    `gram` has a constant added to every element, so that it is definite for affinely independent members.
+    """
+    total_u = 0.0
+    total_v = 0.0
+    for j in range(size):
+        row = support[j]
+        for i in range(j):
+            value = gram[row, support[i]]
+            for t in range(i):
+                value -= chol[j, t] * chol[i, t]
+            chol[j, i] = value / chol[i, i]
+        pivot = gram[row, row] + ridge
+        for t in range(j):
+            pivot -= chol[j, t] * chol[j, t]
+        chol[j, j] = np.sqrt(max(pivot, ridge))
+        value_u = h[row]
+        value_v = 1.0
+        for t in range(j):
+            value_u -= chol[j, t] * u[t]
+            value_v -= chol[j, t] * v[t]
+        u[j] = value_u / chol[j, j]
+        v[j] = value_v / chol[j, j]
+    for j in range(size - 1, -1, -1):
+        for t in range(j + 1, size):
+            u[j] -= chol[t, j] * u[t]
+            v[j] -= chol[t, j] * v[t]
+        u[j] /= chol[j, j]
+        v[j] /= chol[j, j]
+        total_u += u[j]
+        total_v += v[j]
+    shift = (total_u - 1.0) / total_v
+    for j in range(size):
+        u[j] -= shift * v[j]
+
+
+@jit
+def solve_simplex(gram, h, a, scale, support, chol, u, v, gradient):
+    """Minimize 1/2 a'Ka - h'a on the simplex by a primal active set that starts from the feasible `a`.
+
+    Exact up to rounding. `a` is overwritten; `support`, `chol`, `u`, `v`, `gradient` are work space.
+    """
+    n = a.shape[0]
+    limit = support.shape[0]
+    size = 0
+    for j in range(n):
+        if a[j] > 0.0 and size < limit:
+            support[size] = j
+            size += 1
+    entered = -1
+    for _ in range(10 * limit + 10):
+        solve_affine(gram, h, support, size, RIDGE * scale, chol, u, v)
+        step = 1.0
+        leaving = -1
+        for j in range(size):
+            if u[j] <= 0.0:
+                current = a[support[j]]
+                ratio = current / (current - u[j]) if current > 0.0 else 0.0
+                if ratio < step or leaving < 0:
+                    step = min(ratio, 1.0)
+                    leaving = j
+        for j in range(size):
+            a[support[j]] += step * (u[j] - a[support[j]])
+        if leaving >= 0:
+            row = support[leaving]
+            a[row] = 0.0
+            for j in range(leaving, size - 1):
+                support[j] = support[j + 1]
+            size -= 1
+            if row == entered and step <= 0.0:
+                break
+            continue
+        entered = find_entering(gram, h, a, scale, support, size, gradient)
+        if entered < 0 or size == limit:
+            break
+        support[size] = entered
+        size += 1
+
+
+@jit
+def find_entering(gram, h, a, scale, support, size, gradient):
+    """Return the member whose entering lowers the loss fastest, or -1 at the optimum."""
+    n = a.shape[0]
+    for j in range(n):
+        gradient[j] = -h[j]
+    for s in range(size):
+        row = support[s]
+        weight = a[row]
+        for j in range(n):
+            gradient[j] += weight * gram[row, j]
+    reference = 0.0
+    for s in range(size):
+        reference += a[support[s]] * gradient[support[s]]
+    best = -1
+    lowest = reference - 1e-11 * scale
+    for j in range(n):
+        if gradient[j] < lowest and a[j] <= 0.0:
+            lowest = gradient[j]
+            best = j
+    return best
+
+
+@jit
+def solve_rows(H, gram, scale, A, warm):
+    """Solve the coefficient problem of every row of `H`; `A` holds the start if `warm` and the result."""
+    n, k = H.shape
+    limit = k
+    a = np.zeros(k)
+    h = np.zeros(k)
+    support = np.zeros(limit, np.int64)
+    chol = np.zeros((limit, limit))
+    u = np.zeros(limit)
+    v = np.zeros(limit)
+    gradient = np.zeros(k)
+    for i in range(n):
+        total = 0.0
+        for j in range(k):
+            h[j] = H[i, j]
+            a[j] = A[i, j] if warm else 0.0
+            total += a[j]
+        if not warm or not total > 0.5:
+            best = 0
+            for j in range(1, k):
+                if 0.5 * gram[j, j] - h[j] < 0.5 * gram[best, best] - h[best]:
+                    best = j
+            a[:] = 0.0
+            a[best] = 1.0
+        solve_simplex(gram, h, a, scale, support, chol, u, v, gradient)
+        for j in range(k):
+            A[i, j] = a[j]
+
+
+@jit
+def update_weights(gram, R, M, B, scale, n_sweeps):
+    """Cyclic block descent over the archetypes' weights `B` (k, p) on the pool with Gram matrix `gram`.
+
+    Each archetype in turn minimizes the loss given the others, its weights on the simplex of the pool.
+    `R` is C P' with the constant of `gram` folded in.
+    """
+    k, p = B.shape
+    limit = min(p, 512)
+    support = np.zeros(limit, np.int64)
+    chol = np.zeros((limit, limit))
+    u = np.zeros(limit)
+    v = np.zeros(limit)
+    gradient = np.zeros(p)
+    h = np.zeros(p)
+    products = np.dot(B, gram)
+    for _ in range(n_sweeps):
+        for el in range(k):
+            mass = M[el, el]
+            if mass <= 1e-12:
+                continue
+            for j in range(p):
+                h[j] = R[el, j]
+            for m in range(k):
+                if m != el:
+                    weight = M[el, m]
+                    for j in range(p):
+                        h[j] -= weight * products[m, j]
+            for j in range(p):
+                h[j] /= mass
+            solve_simplex(gram, h, B[el], scale, support, chol, u, v, gradient)
+            products[el] = 0.0
+            for s in range(p):
+                if B[el, s] > 0.0:
+                    weight = B[el, s]
+                    for j in range(p):
+                        products[el, j] += weight * gram[s, j]

@@ -27,7 +27,7 @@ QUANTITY_WORDS = ("concentration", "dose", "time", "count")
 
 # where a thing lies or which number it bears says nothing about its phenotype
 _POSITION = re.compile(
-    r"(^|_)(Location|Center|Number|Parent|Children|BoundingBox\w*|ObjectNumber|ImageNumber)(_|$)"
+    r"(^|_)(Location|Center|Number|Parent|Children|BoundingBox(Minimum|Maximum)|ObjectNumber|ImageNumber)(_|$)"
 )
 
 
@@ -37,5 +37,5 @@ def is_metadata(name):
 
 
 def is_position_like(name):
-    """Tell whether a feature name is a position, an identifier or a link between objects (CellProfiler's words)."""
+    """Tell whether a feature name is a position, a number of an object or a link (CellProfiler's words)."""
     return _POSITION.search(str(name)) is not None

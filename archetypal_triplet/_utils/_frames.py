@@ -1,11 +1,53 @@
 """Tables by duck typing: the estimators accept frames without importing pandas."""
 
+import re
+
 import numpy as np
+
+# what a query may call: enough to choose rows, nothing that writes or runs (model folders carry queries)
+_METHODS = ("isin", "isna", "isnull", "notna", "notnull", "between", "abs")
+_TEXT_METHODS = ("startswith", "endswith", "contains", "match", "fullmatch", "lower", "upper", "strip")
+_QUERY_CALLS = frozenset({*_METHODS, *_TEXT_METHODS, "and", "or", "not", "in"})
+_N_SHOWN = 10
 
 
 def is_frame(X):
     """Tell whether `X` is a table with named columns (pandas, polars, pyarrow-backed frames)."""
     return hasattr(X, "columns") and hasattr(X, "shape") and not isinstance(X, np.ndarray)
+
+
+def as_pandas(X):
+    """Return the frame `X` as a pandas frame; one that is already comes back as it is.
+
+    Parameters
+    ----------
+    X : frame
+        A pandas frame, or a frame with a ``to_pandas`` method.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
+
+    Raises
+    ------
+    TypeError
+        If `X` is not a frame and cannot be turned into one.
+    """
+    if hasattr(X, "eval") and hasattr(X, "groupby"):
+        return X
+    if hasattr(X, "to_pandas"):
+        return X.to_pandas()
+    raise TypeError(
+        f"Expected a pandas DataFrame, got {type(X).__name__}. Convert the table with pandas first."
+    )
+
+
+def shorten(names, n_shown=_N_SHOWN):
+    """Join names for a message, the first `n_shown` of them, and say how many more there are."""
+    names = [str(name) for name in names]
+    more = f" and {len(names) - n_shown} more" if len(names) > n_shown else ""
+    return ", ".join(names[:n_shown]) + more
 
 
 def check_columns_exist(X, names, *, parameter):
@@ -26,10 +68,94 @@ def check_columns_exist(X, names, *, parameter):
         Naming the missing columns and those of the same kind that exist.
     """
     present = [str(c) for c in X.columns]
-    missing = [n for n in names if n not in present]
+    known = set(present)
+    missing = [str(n) for n in names if str(n) not in known]
     if missing:
-        metadata = [c for c in present if c.startswith("Metadata_")] or present[:10]
+        metadata = [c for c in present if c.startswith("Metadata_")] or present
+        what = (
+            f"{parameter}={missing[0]!r} is not a column"
+            if len(missing) == 1
+            else f"{len(missing)} names in {parameter} are not columns"
+        )
+        listed = f" ({shorten(missing)})" if len(missing) > 1 else ""
+        raise ValueError(f"{what} of the table{listed}. Columns to choose from: {shorten(metadata, 30)}.")
+
+
+def queried_columns(X, query):
+    """List the columns of the frame `X` that the query string `query` speaks of, in the table's order."""
+    text = _without_quoted(query)
+    words = set(re.findall(r"\w+", text))
+    return [c for c in X.columns if str(c) in words or f"`{c}`" in text]
+
+
+def select_rows(X, query, *, parameter="controls", allow_empty=False):
+    """Tell which rows of the frame `X` a pandas query string chooses.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    query : str
+        A query as `pandas.DataFrame.query` understands it, about columns only: no ``@`` variables, and no
+        calls but those that choose rows, such as ``isin`` and ``str.startswith``.
+    parameter : str, default="controls"
+        The parameter that holds the query, for the messages.
+    allow_empty : bool, default=False
+        Whether a query that chooses no row is accepted.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), dtype bool
+        True where the query holds. A missing value never matches.
+
+    Raises
+    ------
+    ValueError
+        If the query cannot be read, names a column that the table lacks, is not a condition, or (unless
+        `allow_empty`) chooses no row; the message then lists the values that occur in the queried columns.
+    """
+    example = "\"Metadata_ControlType == 'negative'\""
+    _check_query_is_harmless(query, parameter)
+    columns = queried_columns(X, query)
+    try:
+        chosen = X[columns].eval(query, local_dict={}, global_dict={})
+    except Exception as error:  # pandas passes on whatever its parser met
+        name = re.match(r"name '(.+)' is not defined", str(error))
+        if name:
+            check_columns_exist(X, [name.group(1)], parameter=f"the column in {parameter}")
         raise ValueError(
-            f"{parameter}={missing[0]!r} is not a column of the table. "
-            f"Columns to choose from: {', '.join(metadata)}."
+            f"{parameter}={query!r} is not a query that the table can answer "
+            f"({type(error).__name__}: {error}). Write a condition on columns, such as {example}."
+        ) from error
+    if getattr(chosen, "shape", None) != (len(X),) or getattr(chosen.dtype, "kind", "b") != "b":
+        raise ValueError(
+            f"{parameter}={query!r} is not a condition that is true or false for each row. "
+            f"Write one such as {example}."
+        )
+    chosen = np.asarray(chosen.fillna(False), dtype=bool)
+    if not allow_empty and not chosen.any():
+        seen = "; ".join(f"{c}: {_values_that_occur(X[c])}" for c in columns)
+        raise ValueError(
+            f"{parameter}={query!r} matches none of the {len(X)} rows. Values that occur: {seen}."
+        )
+    return chosen
+
+
+def _values_that_occur(column):
+    values = column.dropna().unique()
+    return shorten([repr(v.item() if hasattr(v, "item") else v) for v in values]) if len(values) else "none"
+
+
+def _without_quoted(query):
+    return re.sub(r"'[^']*'|\"[^\"]*\"", "''", query)
+
+
+def _check_query_is_harmless(query, parameter):
+    text = _without_quoted(query)
+    calls = [c for c in re.findall(r"(\w+)\s*\(", re.sub(r"`[^`]*`", "", text)) if c not in _QUERY_CALLS]
+    if "@" in text or calls or "=" in re.sub(r"[=!<>]=", "", text):
+        found = "'@'" if "@" in text else f"a call of {calls[0]!r}" if calls else "an assignment with '='"
+        raise ValueError(
+            f"{parameter}={query!r} holds {found}. A query may compare columns with values (==, !=, <, in) "
+            f"and call isin, isna, between or str.startswith, nothing else."
         )

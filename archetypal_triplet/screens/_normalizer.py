@@ -1,0 +1,422 @@
+"""`ScreenNormalizer`: from raw profiles to components in which the nuisance is whitened."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from archetypal_triplet._utils._columns import is_metadata
+from archetypal_triplet._utils._exceptions import DataWarning
+from archetypal_triplet._utils._frames import as_pandas, is_frame, select_rows, shorten
+from archetypal_triplet.screens import _whitening as kernels
+from archetypal_triplet.screens._finite import check_finite
+from archetypal_triplet.screens._roles import as_names, feature_columns, group_codes, plate_names
+
+_RIDGE_REPLICATES = 0.1  # vehicle wells, or replicates of a treatment on several plates
+_RIDGE_FEW = 2.0  # fields of a well
+_RIDGE_MANY = 0.5  # cells of a well
+_FEW = 10
+
+
+class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    r"""Turn the profiles of a screen into components with the nuisance whitened and long rows softened.
+
+    Four steps, each of which can be followed in the fitted attributes:
+
+    1. *Plate step.* Every feature minus the mean of its plate's controls, divided by the pooled
+       within-plate standard deviation of the controls, clipped at :math:`\pm` `clip`. Without `controls`,
+       every feature minus its mean over all rows, divided by its standard deviation, clipped: rows are never
+       centered by plate without controls, because a plate's mean then holds the effects of its compounds.
+    2. *Principal components* of the result, about its mean row.
+    3. *Regularized whitening.* :math:`z \leftarrow z (C + \mathrm{ridge}\, I)^{-1/2}`, where :math:`C` is the
+       covariance of the variation that means nothing, scaled to a mean eigenvalue of 1: deviations of rows
+       from the mean of their group where `groups` is given, else of controls from the mean of their
+       plate's controls. With neither, every component is divided by the square root of its standard
+       deviation.
+    4. *Soft length.* :math:`z \leftarrow z / \sqrt{|z|^2 + c^2}` with `c` = `soft_length` times the median
+       length of the controls (of all rows, without `controls`). Short rows keep their proportions, and a few
+       violent phenotypes no longer outweigh all the others.
+
+    Parameters
+    ----------
+    plate : str, default=None
+        Column that names the plate of a row. None: the whole table is one plate.
+    controls : str, default=None
+        Query that chooses the negative (vehicle) controls, as `pandas.DataFrame.query` understands it, such
+        as ``"Metadata_ControlType == 'negative'"``. It may compare columns, and call ``isin``, ``isna``,
+        ``between`` and the likes of ``str.startswith``; anything else is refused.
+    groups : str or list of str, default=None
+        Column or columns that name what should look alike: the well of fields or of cells, or the treatment
+        of replicate wells. ``Metadata_Well`` and ``Metadata_Site`` are taken within their plate if `plate` is
+        given. Rows without a value, and groups of one row, are not used.
+    features : list of str, default=None
+        Feature columns. None: every column of the table that has no role and does not begin with
+        ``Metadata_``.
+    n_components : int, default=30
+        Number of components; 30 suits wells, 40 images, 12 a few dozen features of cells. Fewer come out
+        where the table spans fewer dimensions, or where fewer independent deviations are there to estimate
+        :math:`C` from. It should lie well below the number of controls (or of grouped rows): a `DataWarning`
+        says so where it is above half of their degrees of freedom.
+    ridge : "auto" or float, default="auto"
+        Ridge of the whitening, in units of the mean eigenvalue of :math:`C`. "auto" is 0.1 for controls and
+        for groups that span plates (replicates), 2.0 for small groups (median size below 10: fields of
+        a well) and 0.5 for large ones (cells of a well). Not used if neither `controls` nor `groups` is
+        given.
+    soft_length : float or None, default=2.0
+        The constant of step 4 in median lengths; single cells do better with 1. None leaves lengths alone.
+    clip : float or None, default=20.0
+        Bound of step 1 in standard deviations. None does not clip.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features (columns with a role and metadata are not counted).
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if fitted on a table whose column names are all strings.
+    features_kept_ : ndarray of shape (n_features_in_,), dtype bool
+        False for features that do not vary (among the controls, where there are any).
+    plates_ : list of str
+        Plates whose centers are stored, sorted; empty if rows are not centered by plate.
+    centers_ : ndarray of shape (n_plates, n_kept)
+        Center of each plate, one row for the whole table if `plates_` is empty.
+    scale_ : ndarray of shape (n_kept,)
+        Standard deviation by which each kept feature is divided.
+    n_components_ : int
+        Number of components.
+    components_ : ndarray of shape (n_components_, n_kept)
+        Principal axes; the largest entry of each is positive.
+    mean_ : ndarray of shape (n_kept,)
+        Mean row after step 1.
+    explained_variance_ratio_ : ndarray of shape (n_components_,)
+        Share of the variance after step 1 that lies along each axis.
+    ridge_ : float or None
+        The ridge used; None without `controls` and `groups`.
+    whitening_ : ndarray of shape (n_components_, n_components_)
+        Matrix of step 3; symmetric.
+    length_scale_ : float or None
+        The constant `c` of step 4, in whitened units; None if `soft_length` is None.
+
+    Raises
+    ------
+    ValueError
+        In `fit`: a role that is not a column; a query that matches nothing (the message lists the values that
+        occur); plates without controls (named); features that are text, NaN or infinite (counted, by column);
+        no feature that varies. In `transform`: missing features, or a plate that `fit` has not seen and
+        that has no controls.
+    TypeError
+        If a role is given and `X` is not a table.
+
+    See Also
+    --------
+    NeighborAverager : Averages cells with their neighbors before the archetypal fit.
+    archetypal_triplet.screens.read_profiles : Reads the tables.
+
+    Notes
+    -----
+    Time is O(n_samples * n_features * min(n_samples, n_features)), memory one or two blocks of rows beside
+    one float64 copy of the features; no array of n_samples x n_samples is made.
+
+    `transform` uses the stored center for a plate that `fit` has seen and the plate's own controls for a new
+    one. With `plate=None` the stored center is always used. A table with roles, with `features`, or with
+    columns that begin with ``Metadata_`` gives its features by name, in any order and beside any other
+    column; a plain table of features is held to scikit-learn's rule: the same names in the same order.
+
+    The ridge is what keeps whitening from blowing up directions in which controls hardly vary.
+    A covariance of within-class variation that is whitened before comparing goes back to linear discriminant
+    analysis; for profiles see [1]_ (section "Sphering").
+
+    References
+    ----------
+    .. [1] Caicedo et al. (2017). Data-analysis strategies for image-based cell profiling. Nature Methods 14,
+       849-863. https://doi.org/10.1038/nmeth.4397
+
+    Examples
+    --------
+    A plain array: standardized, projected, softened.
+
+    >>> import numpy as np
+    >>> from archetypal_triplet import ScreenNormalizer
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 5))
+    >>> normalizer = ScreenNormalizer(n_components=3).fit(X)
+    >>> normalizer.transform(X).shape
+    (60, 3)
+
+    A screen: two plates with an offset of their own, four controls on each.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame(X, columns=list("abcde"))
+    >>> table["Metadata_Plate"] = np.repeat(["P1", "P2"], 30)
+    >>> table["Metadata_ControlType"] = np.where(np.arange(60) % 30 < 8, "negative", "sample")
+    >>> table.loc[30:, "a"] += 100.0
+    >>> normalizer = ScreenNormalizer(
+    ...     "Metadata_Plate", "Metadata_ControlType == 'negative'", n_components=3
+    ... )
+    >>> normalizer.fit_transform(table).shape
+    (60, 3)
+    >>> normalizer.plates_
+    ['P1', 'P2']
+    >>> normalizer.get_feature_names_out()[0]
+    'screennormalizer0'
+    """
+
+    _parameter_constraints: dict = {
+        "plate": [str, None],
+        "controls": [str, None],
+        "groups": [str, list, tuple, None],
+        "features": ["array-like", None],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "soft_length": [Interval(Real, 0, None, closed="neither"), None],
+        "clip": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        plate=None,
+        controls=None,
+        groups=None,
+        *,
+        features=None,
+        n_components=30,
+        ridge="auto",
+        soft_length=2.0,
+        clip=20.0,
+    ):
+        self.plate = plate
+        self.controls = controls
+        self.groups = groups
+        self.features = features
+        self.n_components = n_components
+        self.ridge = ridge
+        self.soft_length = soft_length
+        self.clip = clip
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn centers, scales, components and whitening.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            The profiles. A table where a role is given.
+        y : None
+            Ignored; the profiles are never compared with labels.
+
+        Returns
+        -------
+        ScreenNormalizer
+            The fitted transformer.
+        """
+        frame, values = self._read(X, reset=True)
+        is_control = None if self.controls is None else select_rows(frame, self.controls)
+        codes = self._fit_plate_step(frame, values, is_control)
+        grouped = self._typical_variation(frame, codes, is_control)
+        self._fit_components(values, codes, grouped)
+        scores = self._project(values, self.centers_, codes)
+        self._fit_whitening(scores, grouped, frame)
+        scores = scores @ self.whitening_
+        lengths = np.linalg.norm(scores if is_control is None else scores[is_control], axis=1)
+        self.length_scale_ = None
+        if self.soft_length is not None:
+            # where half of the rows lie on the mean the median says nothing; some row has a length
+            typical = np.median(lengths) or np.sqrt(np.mean(np.square(scores).sum(axis=1)))
+            self.length_scale_ = float(self.soft_length * typical)
+        return self
+
+    def transform(self, X):
+        """Normalize profiles with what `fit` has learned.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            The profiles; a table where a role is given. The query of `controls` is asked only if there are
+            plates that `fit` has not seen.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components_)
+            The components, metadata dropped. Rows are shorter than 1 unless `soft_length` is None.
+
+        Raises
+        ------
+        ValueError
+            If features are missing, or a plate is neither known nor has controls in `X`.
+        """
+        check_is_fitted(self)
+        frame, values = self._read(X, reset=False)
+        centers, codes = self._find_centers(frame, values)
+        scores = self._project(values, centers, codes) @ self.whitening_
+        return scores if self.length_scale_ is None else kernels.soften_length(scores, self.length_scale_)
+
+    def _read(self, X, *, reset):
+        """Return the table (None for an array) and the float64 values of its features."""
+        roles = {name: getattr(self, name) for name in ("plate", "controls", "groups", "features")}
+        given = [name for name, value in roles.items() if value is not None]
+        if given and not is_frame(X):
+            raise TypeError(
+                f"{given[0]}={roles[given[0]]!r} speaks of columns, but X is a {type(X).__name__} without "
+                f"column names. Pass a pandas DataFrame, or leave these parameters at None."
+            )
+        frame = None
+        if is_frame(X) and (given or any(is_metadata(c) for c in X.columns)):
+            frame = as_pandas(X)
+            X = frame[self._feature_columns(frame, roles, reset)]
+        n_least = 2 if reset else 1
+        values = validate_data(
+            self, X, reset=reset, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=n_least
+        )
+        check_finite(values, list(getattr(self, "feature_names_in_", [])))
+        return frame, values
+
+    def _feature_columns(self, frame, roles, reset):
+        if reset:
+            return feature_columns(frame, **roles)
+        names = list(getattr(self, "feature_names_in_", []))
+        present = set(frame.columns)
+        missing = [c for c in names if c not in present]
+        if missing:
+            raise ValueError(
+                f"X lacks {len(missing)} of the {len(names)} features seen in fit: {shorten(missing)}. "
+                f"Pass a table with these columns, or fit with features=[...] on what all tables share."
+            )
+        return feature_columns(frame, **{**roles, "features": names or None})
+
+    def _fit_plate_step(self, frame, values, is_control):
+        """Set plates_, centers_, features_kept_, scale_; return the row of centers_ of each sample."""
+        codes, self.plates_ = np.zeros(len(values), dtype=np.intp), []
+        reference, among = slice(None), "rows"
+        if is_control is not None:
+            reference, among = is_control, "controls"
+            if self.plate is not None:
+                plates, codes = np.unique(plate_names(frame, self.plate), return_inverse=True)
+                self.plates_ = plates.tolist()
+                _check_plates_have_controls(
+                    self.plates_, np.bincount(codes[is_control], minlength=len(plates))
+                )
+            if is_control.sum() <= len(np.unique(codes)):
+                raise ValueError(
+                    f"controls={self.controls!r} matches {is_control.sum()} rows, one for each plate, which "
+                    f"says nothing about their spread. At least one plate needs two control rows."
+                )
+        centers = kernels.group_means(values[reference], codes[reference], max(1, len(self.plates_)))
+        scale = kernels.pooled_sd(values[reference], codes[reference], centers)
+        self.features_kept_ = scale > kernels.CONSTANT_RTOL * kernels.largest_magnitude(values)
+        if not self.features_kept_.any():
+            raise ValueError(
+                f"None of the {values.shape[1]} features varies among the {among}. Check that the feature "
+                f"columns are measurements, and that the rows are not copies of one another."
+            )
+        self.centers_ = centers[:, self.features_kept_]
+        self.scale_ = scale[self.features_kept_]
+        return codes
+
+    def _typical_variation(self, frame, codes, is_control):
+        """Return the group of each row whose deviations from the group's mean mean nothing, or None."""
+        if self.groups is not None:
+            return group_codes(frame, self.groups, plate=self.plate)
+        return None if is_control is None else np.where(is_control, codes, -1)
+
+    def _fit_components(self, values, codes, grouped):
+        """Set mean_, components_, n_components_ and explained_variance_ratio_."""
+        n_wanted = self.n_components
+        if grouped is not None:
+            _, n_free = kernels.deviations(values[:, :1], grouped)
+            if n_free == 0:
+                raise ValueError(
+                    f"groups={self.groups!r} puts no two rows into one group, so there is no variation "
+                    f"within groups. Name what rows share: the well of fields or cells, the treatment of "
+                    f"wells."
+                )
+            n_wanted = min(n_wanted, n_free)
+        n_kept = len(self.scale_)
+
+        def blocks():
+            for rows in kernels.row_blocks(len(values)):
+                yield self._standardize(values[rows], self.centers_, codes[rows])
+
+        axes = kernels.principal_axes(blocks, len(values), n_kept, n_wanted)
+        self.mean_, self.components_, variance, total = axes
+        self.n_components_ = len(self.components_)
+        self.explained_variance_ratio_ = variance / total
+        if grouped is not None and n_free < 2 * self.n_components_:
+            what = "control rows" if self.groups is None else "grouped rows"
+            warnings.warn(
+                f"{self.n_components_} components are whitened with only {n_free} degrees of freedom "
+                f"among the {what}. Set n_components to {max(1, n_free // 2)} or less, or add such rows.",
+                DataWarning,
+                stacklevel=4,
+            )
+
+    def _fit_whitening(self, scores, grouped, frame):
+        """Set ridge_ and whitening_."""
+        self.ridge_ = None
+        if grouped is None:
+            spread = np.sqrt(np.mean(np.square(scores), axis=0))
+            self.whitening_ = np.diag(spread**-0.5)
+            return
+        deviation, _ = kernels.deviations(scores, grouped)
+        if not np.square(deviation).sum() > np.finfo(float).eps ** 2 * np.square(scores).sum():
+            raise ValueError(
+                f"All rows within a group of groups={self.groups!r} are the same, so there is no variation "
+                f"to whiten. Leave groups at None, or pass the table before it is averaged."
+            )
+        self.ridge_ = self._auto_ridge(grouped, frame) if isinstance(self.ridge, str) else float(self.ridge)
+        self.whitening_ = kernels.whitening_matrix(deviation, self.ridge_)
+
+    def _auto_ridge(self, grouped, frame):
+        if self.groups is None:
+            return _RIDGE_REPLICATES
+        used = grouped >= 0
+        sizes = np.bincount(grouped[used])
+        if self.plate is not None and self.plate not in as_names(self.groups):
+            plates = np.unique(plate_names(frame, self.plate), return_inverse=True)[1]
+            pairs = np.unique(np.column_stack([grouped[used], plates[used]]), axis=0)
+            plates_per_group = np.bincount(pairs[:, 0])
+            if np.median(plates_per_group[sizes >= 2]) > 1:
+                return _RIDGE_REPLICATES
+        return _RIDGE_FEW if np.median(sizes[sizes >= 2]) < _FEW else _RIDGE_MANY
+
+    def _standardize(self, values, centers, codes):
+        return kernels.standardize(values[:, self.features_kept_], centers, codes, self.scale_, self.clip)
+
+    def _project(self, values, centers, codes):
+        scores = np.empty((len(values), self.n_components_))
+        for rows in kernels.row_blocks(len(values)):
+            z = self._standardize(values[rows], centers, codes[rows])
+            z -= self.mean_
+            scores[rows] = z @ self.components_.T
+        return scores
+
+    def _find_centers(self, frame, values):
+        """Return centers and the row of them that each sample takes; new plates bring their own controls."""
+        if not self.plates_:
+            return self.centers_, np.zeros(len(values), dtype=np.intp)
+        names = plate_names(frame, self.plate)
+        new = sorted(set(names.tolist()) - set(self.plates_))
+        index = {name: i for i, name in enumerate([*self.plates_, *new])}
+        codes = np.array([index[name] for name in names.tolist()], dtype=np.intp)
+        if not new:
+            return self.centers_, codes
+        chosen = select_rows(frame, self.controls, allow_empty=True) & (codes >= len(self.plates_))
+        codes_new = codes[chosen] - len(self.plates_)
+        _check_plates_have_controls(new, np.bincount(codes_new, minlength=len(new)), seen=self.plates_)
+        centers = kernels.group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
+        return np.vstack([self.centers_, centers]), codes
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+
+def _check_plates_have_controls(plates, counts, seen=None):
+    without = [plate for plate, count in zip(plates, counts, strict=True) if count == 0]
+    if without:
+        known = "" if seen is None else f" and fit has not seen them (it saw {shorten(seen)})"
+        raise ValueError(
+            f"{len(without)} of {len(plates)} plates have no control rows{known}: {shorten(without)}. "
+            f"Add their controls, or drop the plates, or check the query in controls."
+        )

@@ -1,0 +1,129 @@
+"""What the roles of a table's columns stand for: features, plate names, groups of rows."""
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import METADATA_PREFIX, SITE, WELL, is_metadata
+from archetypal_triplet._utils._frames import check_columns_exist, queried_columns, shorten
+
+
+def as_names(value):
+    """Return one name or several as a list of names; None gives an empty list."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def is_numeric(dtype):
+    """Tell whether a column type holds numbers (integers, floats, true or false)."""
+    return getattr(dtype, "kind", "O") in "fiub"
+
+
+def feature_columns(X, *, plate=None, controls=None, groups=None, features=None):
+    """Choose the feature columns of a pandas frame.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    plate, controls, groups : str, list of str or None
+        The roles as `ScreenNormalizer` takes them; the columns that they name are no features.
+    features : list of str or None
+        The features; None takes every column that has no role and does not begin with ``Metadata_``.
+
+    Returns
+    -------
+    list of str
+        Names of the feature columns.
+
+    Raises
+    ------
+    ValueError
+        If a name is not a column, none is left, or a feature column does not hold numbers.
+    """
+    if features is not None:
+        names = as_names(features)
+        check_columns_exist(X, names, parameter="features")
+        taken = set(names)
+        types = {c: t for c, t in zip(X.columns, X.dtypes, strict=True) if c in taken}
+    else:
+        roles = {*as_names(plate), *as_names(groups)}
+        if controls is not None:
+            roles.update(queried_columns(X, controls))
+        pairs = zip(X.columns, X.dtypes, strict=True)
+        types = {c: t for c, t in pairs if c not in roles and not is_metadata(c)}
+        names = list(types)
+    if not names:
+        raise ValueError(
+            f"The table has no feature column: all of its {X.shape[1]} columns are metadata "
+            f"({METADATA_PREFIX}*) or have a role. Name the features with features=[...]."
+        )
+    text = [c for c in names if not is_numeric(types[c])]
+    if text:
+        raise ValueError(
+            f"{len(text)} of {len(names)} feature columns do not hold numbers: {shorten(text)} "
+            f"(type {types[text[0]]}). Rename such a column to {METADATA_PREFIX}{text[0]}, or name the "
+            f"features with features=[...]."
+        )
+    return names
+
+
+def plate_names(X, plate):
+    """Return the plate of each row as text.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    plate : str
+        The column.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), dtype str
+        Plate names; whole numbers that were read as floats lose their ".0".
+
+    Raises
+    ------
+    ValueError
+        If the column does not exist or rows have no plate.
+    """
+    check_columns_exist(X, [plate], parameter="plate")
+    column = X[plate]
+    missing = np.flatnonzero(np.asarray(column.isna()))
+    if len(missing):
+        raise ValueError(
+            f"{len(missing)} of {len(X)} rows have no plate in {plate!r} (first: row {missing[0]}). "
+            f"Fill the column or drop these rows."
+        )
+    if column.dtype.kind == "f" and bool((column == column.round()).all()):
+        column = column.astype("int64")
+    return np.asarray(column.astype(str), dtype=str)
+
+
+def group_codes(X, groups, *, plate=None):
+    """Number the groups that rows belong to.
+
+    A well or a site is only meant within its plate: where `groups` names the column of wells or sites and
+    not that of plates, the plate is added.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    groups : str or list of str
+        Columns that name a group together.
+    plate : str, default=None
+        The column of plates.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), dtype intp
+        Group of each row, from 0; -1 where one of the columns has no value.
+    """
+    names = as_names(groups)
+    check_columns_exist(X, names, parameter="groups")
+    if plate is not None and plate not in names and (WELL in names or SITE in names):
+        check_columns_exist(X, [plate], parameter="plate")
+        names = [plate, *names]
+    codes = X.groupby(names, sort=False, dropna=True, observed=True).ngroup()
+    return np.asarray(codes.fillna(-1), dtype=np.intp)

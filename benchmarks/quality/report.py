@@ -146,6 +146,8 @@ def _mean_and_spread(runs, key):
 
 
 def _cell(runs, merged, key, width):
+    if not merged[key].n_counted:
+        return "none counts".ljust(width)
     low, high = metrics.compute_interval(merged[key])
     return f"{_mean_and_spread(runs, key):12s} [{low:.2f}, {high:.2f}]".ljust(width)
 

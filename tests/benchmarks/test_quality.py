@@ -267,6 +267,8 @@ def profiles_path(tmp_path):
     for plate in range(6):
         for well in range(16):
             compound = well % 8 if well < 8 else None
+            if compound is not None and compound // 4 != plate % 2:
+                continue  # a compound is of one batch, its partner of the other
             moa = 4 if compound is None else compound % 4
             values = (directions[moa] if moa < 4 else 0) + rng.normal(size=6)
             names = (
@@ -367,3 +369,156 @@ def test_denominators_of_the_development_screen(data_folder):
     # what the README of the data measured independently for globally scaled raw features
     assert scores["NSC"].mean == pytest.approx(0.83, abs=0.005)
     assert scores["NSCB"].mean == pytest.approx(0.53, abs=0.006)
+
+
+# the arms and the verdict --------
+
+
+@pytest.fixture(scope="module")
+def arms():
+    """The arms load torch, so only the tests that need them do."""
+    import arms
+
+    return arms
+
+
+def test_folds_hold_out_every_compound_once_and_never_a_whole_label(arms):
+    compounds = np.array([f"{label}{i}" for label in "abc" for i in range(6) for _ in range(2)])
+    labels = np.array([c[0] for c in compounds])
+    for seed in range(5):
+        folds = arms.split_compounds(compounds, labels, seed=seed)
+        assert sorted(c for fold in folds for c in fold) == sorted(set(compounds))
+        for fold in folds:
+            left = set(labels[~np.isin(compounds, sorted(fold))])
+            assert left == set(labels)
+
+
+def test_the_supervised_network_never_sees_the_label_of_what_it_is_asked_about(
+    arms, profiles_path, monkeypatch
+):
+    """Change the labels of a fold's own compounds: the embedding of that fold may not change."""
+    screen = screens.read_screen(profiles_path, **ROLES)
+    setting = arms.Setting(screen)
+    monkeypatch.setattr(arms.Setting, "whitened", screen.X)
+    seen = []
+
+    class Recorder:
+        def fit(self, W, y):
+            seen.append(np.asarray(y))
+            return self
+
+        def transform(self, W):
+            return W
+
+    monkeypatch.setattr(arms.Setting, "make_embedder", lambda self, seed, **params: Recorder())
+    views = arms.embed_supervised(setting, seed=0)
+    compounds = screen.table["Metadata_Compound"].to_numpy()
+    assert len(views) == len(seen) > 1
+    for view, y in zip(views, seen, strict=True):
+        held_out = np.isin(compounds, sorted(view.compounds))
+        assert (y[held_out] == -1).all()
+        assert (y[~held_out] >= 0).all()
+    asked = [c for view in views for c in view.compounds]
+    assert sorted(asked) == sorted(set(compounds) - {"DMSO"})
+
+
+def test_random_labels_do_not_look_at_the_rows(arms):
+    first = arms.RandomLabeler(4, random_state=0).fit_predict(np.zeros((50, 2)))
+    second = arms.RandomLabeler(4, random_state=0).fit_predict(np.arange(100.0).reshape(50, 2))
+    np.testing.assert_array_equal(first, second)
+    assert set(first) == {0, 1, 2, 3}
+
+
+def test_plate_pca_puts_controls_of_every_plate_on_one_point(arms, profiles_path):
+    screen = screens.read_screen(profiles_path, **ROLES)
+    table = screen.table.copy()
+    table.loc[table["Metadata_Plate"] == "03", "Cells_f0"] += 1000
+    shifted = screens.Screen(
+        table, **{**ROLES, "compound": "Metadata_Compound", "concentration": "Metadata_Concentration"}
+    )
+    first = arms.embed_plate_pca(arms.Setting(screen), 0).X
+    second = arms.embed_plate_pca(arms.Setting(shifted), 0).X
+    np.testing.assert_allclose(np.abs(first), np.abs(second), atol=1e-6)
+
+
+class TestVerdict:
+    compounds = np.array([f"c{i}" for i in range(10)])
+
+    def scores(self, nsc, nscb):
+        return {
+            k: metrics.Score(np.array(v, dtype=float), self.compounds)
+            for k, v in (("NSC", nsc), ("NSCB", nscb))
+        }
+
+    def test_it_is_one_sentence_and_says_no_more_than_the_interval(self):
+        import verdict
+
+        good, bad = np.ones(10), np.r_[np.zeros(8), np.ones(2)]
+        scores = {
+            "archetypal": self.scores(good, good),
+            "whitened": self.scores(good, bad),
+            "kmeans": self.scores(np.r_[np.ones(9), 0], good),
+            "random": self.scores(bad, bad),
+        }
+        sentence = verdict.make_sentence("a screen", scores, verdict.compare_default(scores))
+        assert "\n" not in sentence
+        assert sentence.endswith(".")
+        assert "10 compounds" in sentence
+        assert "NSCB +0.800 [+0.50, +1.00; higher" in sentence
+        assert "NSC +0.100 [+0.00, +0.30; no clear difference" in sentence
+        assert "random labelings stay below the whitened features in NSC" in sentence
+
+    def test_a_worse_default_is_called_lower(self):
+        import verdict
+
+        scores = {
+            "archetypal": self.scores(np.zeros(10), np.zeros(10)),
+            "whitened": self.scores(np.ones(10), np.ones(10)),
+        }
+        sentence = verdict.make_sentence("a screen", scores, verdict.compare_default(scores))
+        assert "NSC -1.000 [-1.00, -1.00; lower, above in 0% of resamples]" in sentence
+
+
+def test_tables_state_denominators_spread_and_intervals(arms, profiles_path, tmp_path):
+    import report
+    from scoring import compute_z_prime
+
+    screen = screens.read_screen(profiles_path, **ROLES)
+    results = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "seconds": 0.0,
+            "scores": compute_scores(screen, View(screen.X)),
+            "z_prime": compute_z_prime(screen, screen.X),
+        }
+        for arm in arms.ARMS[:3]
+        for seed in range(3)
+    ]
+    lines, merged = report.format_table("small", results)
+    text = "\n".join(lines)
+    assert "8 count for NSC, 8 for NSCB, 8 for silhouettes" in text
+    assert all(arm.title in text for arm in arms.ARMS[:3])
+    assert "+-0.000" in text
+    assert list(merged) == [arm.name for arm in arms.ARMS[:3]]
+    report.write_results(tmp_path, "wells", results, [])
+    written = pd.read_csv(tmp_path / "wells.csv")
+    assert len(written) == 9
+    assert written["NSC"].iloc[0] == pytest.approx(merged["plate_pca"]["NSC"].mean)
+    assert (written["n_NSCB"] == 8).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give the folder of the development screens, or --table"),
+        (["folder", "--table", "t.csv"], "give the folder of the development screens, or --table"),
+        (["--table", "t.csv", "--label", "a", "--plate", "b"], "--table needs --batch, --controls"),
+    ],
+)
+def test_the_run_says_what_is_missing(arms, options, message, capsys):
+    import run
+
+    with pytest.raises(SystemExit, match="2"):
+        run.main(options)
+    assert message in capsys.readouterr().err

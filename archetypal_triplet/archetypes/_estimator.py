@@ -203,7 +203,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
         X = self._check(X, reset=True)
-        if np.ndim(sample_weight) == 1 and not np.any(sample_weight):
+        if sample_weight is not None and not np.any(np.asarray(sample_weight)):
             raise ValueError("sample_weight is zero for every sample; give at least one a positive weight.")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         kept = np.flatnonzero(weight > 0)

@@ -41,7 +41,8 @@ def bicross_validated_variance(estimator, X, y=None):
     """Score archetypes by how well they predict columns that the coefficients have not seen.
 
     A scorer for searches over a labeler, for instance
-    `GridSearchCV(labeler, {"archetypes__n_archetypes": [4, 8]}, scoring=bicross_validated_variance)`. The archetypes were fitted on other rows. On the rows `X` the coefficients are fitted from one half of the
+    `GridSearchCV(labeler, {"archetypes__n_archetypes": [4, 8]}, scoring=bicross_validated_variance)`.
+    The archetypes were fitted on other rows. On the rows `X` the coefficients are fitted from one half of the
     columns and predict the other half, and the halves are swapped. Unlike the explained variance of held-out
     rows, which rises with every archetype, this falls when archetypes describe noise. So that no column is
     special (after a PCA the first ones carry most), the columns are rotated by a random orthogonal matrix

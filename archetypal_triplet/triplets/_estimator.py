@@ -1,0 +1,565 @@
+"""The estimator of stage 3."""
+
+import contextlib
+import os
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from archetypal_triplet._utils._exceptions import CollapseWarning
+from archetypal_triplet.triplets._batches import LabelBatches
+from archetypal_triplet.triplets._checkpoint import Checkpoint, compute_fingerprint
+from archetypal_triplet.triplets._encoders import UnitLengthEncoder, check_module
+from archetypal_triplet.triplets._inference import compute_embedding, compute_triplet_accuracy, draw_triplets
+from archetypal_triplet.triplets._inputs import compute_scaling, read_table, standardize
+from archetypal_triplet.triplets._labels import NO_SOURCE, check_label_values, encode_labels, find_labels
+from archetypal_triplet.triplets._losses import TripletCriterion, compute_spread
+from archetypal_triplet.triplets._mining import MINERS
+from archetypal_triplet.triplets._net import STEPS_PER_ROUND, Perturbation, TrainingLoop, TripletNet
+from archetypal_triplet.triplets._seeding import deterministic_torch, draw_seeds, resolve_device, seeded_torch
+
+# few enough to be quick, enough for a standard error of half a percent
+_N_SCORED_TRIPLETS = 10_000
+_N_SPREAD_ROWS = 4096
+
+
+class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Embedding learned by a neural network from triplets of (pseudo-)labelled samples.
+
+    The network f maps a sample to a point on the unit sphere. It is trained so that an anchor lies nearer to
+    a positive (a sample with the anchor's label) than to a negative (a sample with another label), by a margin
+    in Euclidean distance::
+
+        loss = mean over triplets of max(0, |f(a) - f(p)| - |f(a) - f(n)| + margin)
+
+    The labels come from one source: a `labeler` that is fitted on `X`, a `label_column` of `X`, or, if both are
+    None, the target `y`. With a labeler or a label column `y` is ignored, as PCA ignores it. The label -1 means
+    "none", and such samples are never trained on.
+
+    Parameters
+    ----------
+    labeler : estimator or None, default=None
+        Source of labels: anything with `fit_predict`, or with `fit` and `predict`, e.g. a Pipeline ending in
+        `PseudoLabeler`, an `EnsembleLabeler`, `KMeans` or a whole `GridSearchCV`. A clone is fitted on `X`
+        exactly as passed to `fit`. It returns labels of shape (n_samples,), or several labelings of shape
+        (n_samples, n_labelings), of which every batch draws one. `transform` never calls it.
+    label_column : int, str or None, default=None
+        Source of labels: index or name of the column of `X` that holds them, as whole numbers. The column is
+        taken out of the network's input, in `fit` and in `transform`.
+    module : class, callable or None, default=None
+        What makes the network: a torch module's class or a function returning one, never an instance. It is
+        called with those of `in_shape` (shape of one sample) and `embedding_dim` that its signature names,
+        and with `module_kwargs`; its result maps (n, *in_shape) to (n, embedding_dim). The output is scaled
+        to unit length afterwards. None is a perceptron p-128-128-embedding_dim with batch norm and ReLU.
+    module_kwargs : dict or None, default=None
+        Further arguments of `module`; for None `hidden`, the hidden layers' widths.
+    criterion : class, callable or None, default=None
+        Any loss ``(embedding, labels) -> scalar`` in the triplet loss's place; `mining` and `margin` are then
+        not used. A class (or a `functools.partial`) is called without arguments to make the loss. A label's
+        number is unique over all labelings, so losses with one proxy per label work too; their weights are
+        trained along.
+    mining : {"semihard", "batch_hard", "easy_positive", "random"}, default="semihard"
+        How each anchor of a batch gets its triplet. "semihard": a random positive and the nearest negative
+        farther away than it; "batch_hard": the farthest positive and the nearest negative, which collapses
+        easily on noisy labels; "easy_positive": the nearest positive and the semi-hard negative; "random".
+    margin : float, default=0.2
+        Margin of the loss, in Euclidean distance on the unit sphere (0 to 2).
+    embedding_dim : int, default=32
+        Dimension of the embedding. Project a wide embedding for looking at it; training in 2 dimensions is
+        much worse.
+    labels_per_batch : int, default=8
+        Labels in a batch; all labels where there are fewer.
+    samples_per_label : int, default=8
+        Distinct samples of each label in a batch; all samples of a label that has fewer.
+    max_steps : int, default=400
+        Training steps (batches), not epochs. More is not better: pseudo-labels get learned by heart.
+    lr : float, default=3e-3
+        Highest learning rate of AdamW's one-cycle schedule.
+    weight_decay : float, default=1e-4
+        Weight decay of AdamW.
+    input_noise : float, default=1.0
+        Standard deviation of the Gaussian noise added to training inputs, in units of each column's standard
+        deviation in the training data. With more than two dimensions columns are channels.
+    keep_weight : float or None, default=None
+        Weight of the keep term, the mean squared difference between the cosines of embedding and standardised
+        input over the pairs of a batch. It rescues weak labels. None is 1 with fewer than 4 labelings, else 0.
+    augment : callable or None, default=None
+        ``augment(inputs, generator) -> inputs``, applied to each standardised batch (a tensor on the device)
+        before the noise; draws only from the torch generator.
+    groups_column : int, str or None, default=None
+        Column of `X` with groups, e.g. plates, as numbers or (in frames) text. A positive from another group
+        than the anchor's is preferred. The column is taken out of the network's input; the labeler still
+        gets it.
+    validation_fraction : float, default=0.0
+        Share of the samples held out to stop early by: every 20 steps the share of fixed triplets of held-out
+        samples in the right order is computed, and the best weights are kept. 0 is no early stopping.
+    patience : int, default=5
+        Early stopping: looks without a better share before training stops.
+    device : str or torch.device, default="auto"
+        Where to train and transform: "cpu", "cuda", "cuda:1" ...; "auto" is CUDA where there is one, else the
+        CPU.
+    precision : {"fp32", "bf16"}, default="fp32"
+        Precision of the forward pass in training; "bf16" is torch's autocast. Distances and losses are always
+        computed in float32, and so is `transform`.
+    compile : bool, default=False
+        Compile the network with `torch.compile`; pays only for large networks, and needs a C++ compiler.
+    deterministic : bool, default=False
+        Have torch use deterministic algorithms during `fit`. On the CPU the same seed and number of threads
+        give the same result anyway.
+    checkpoint_path : str, path-like or None, default=None
+        File for the state of training, written every 20 steps. If it exists when `fit` begins, training goes on
+        from it, and ends with the same weights as without the interruption; a file of other data or parameters
+        is refused.
+    callbacks : list of skorch.callbacks.Callback or None, default=None
+        Further skorch callbacks; an epoch is a round of 20 steps.
+    warm_start : bool, default=False
+        Go on from the weights (and the input scaling) of the previous `fit` with `max_steps` more steps.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches, noise and mining. Neither numpy's nor torch's global generator is changed.
+    verbose : int, default=0
+        Above 0 progress is logged at level INFO by the logger "archetypal_triplet.triplets".
+
+    Attributes
+    ----------
+    labeler_ : estimator
+        The fitted labeler; only with `labeler`.
+    labels_ : ndarray of shape (n_samples,) or (n_samples, n_labelings)
+        The labels of the training samples.
+    classes_ : ndarray of shape (n_labels,), or list of such
+        The sorted labels other than -1; a list with one array per labeling where there are several.
+    net_ : skorch.NeuralNet
+        The fitted net; ``net_.module_`` is the torch module.
+    n_steps_ : int
+        Steps trained, earlier fits under `warm_start` included.
+    history_ : list of dict
+        One record per round of 20 steps: `step`, `loss` (mean over the round, without the keep term), `active`
+        (share of triplets with a loss above 0; NaN with `criterion`), `spread` and `effective_rank` of the last
+        batch's embedding, `lr`, and with validation `valid_score`.
+    in_shape_ : tuple of int
+        Shape of one sample as the network gets it.
+    device_ : str
+        Where the network is. A pickle is always on the CPU.
+    spread_ : float
+        Root mean square distance of the training samples' embedding to its mean: at most 1, near 0 after
+        collapse.
+    n_features_in_ : int
+        Number of columns of `X`, label and group columns included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only if `X` has names that are all strings.
+
+    Warns
+    -----
+    CollapseWarning
+        If the embedding has collapsed at the end of training: `spread_` below 0.2 and the loss within 5 % of the
+        margin.
+    DataWarning
+        If labels with a single sample, or labelings with a single label, are left out.
+
+    Notes
+    -----
+    A step costs O(b^2 embedding_dim) time and O(b^2) memory for a batch of b = labels_per_batch x
+    samples_per_label beside the network itself, whatever the number of samples; `fit` holds one float32 copy of
+    the input.
+
+    References
+    ----------
+    F. Schroff, D. Kalenichenko, J. Philbin. FaceNet: a unified embedding for face recognition and clustering.
+    CVPR 2015, section 3.2 (semi-hard triplets). A. Hermans, L. Beyer, B. Leibe. In defense of the triplet loss
+    for person re-identification. arXiv:1703.07737, section 2 (batches of P labels x K samples).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import make_blobs
+    >>> from archetypal_triplet import TripletEmbedder
+    >>> X, mechanism = make_blobs(200, n_features=10, centers=4, random_state=0)
+    >>> embedder = TripletEmbedder(KMeans(4, n_init=1, random_state=0), max_steps=60, random_state=0)
+    >>> embedding = embedder.fit_transform(X)
+    >>> embedding.shape
+    (200, 32)
+    >>> bool(np.allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-6))
+    True
+    >>> embedder.score(X) > 0.95
+    True
+    """
+
+    _parameter_constraints = {
+        "labeler": [HasMethods("fit_predict"), HasMethods(["fit", "predict"]), None],
+        "label_column": [Interval(Integral, None, None, closed="neither"), str, None],
+        "module": [callable, None],
+        "module_kwargs": [dict, None],
+        "criterion": [callable, None],
+        "mining": [StrOptions(set(MINERS))],
+        "margin": [Interval(Real, 0, None, closed="neither")],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "labels_per_batch": [Interval(Integral, 2, None, closed="left")],
+        "samples_per_label": [Interval(Integral, 2, None, closed="left")],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "keep_weight": [Interval(Real, 0, None, closed="left"), None],
+        "augment": [callable, None],
+        "groups_column": [Interval(Integral, None, None, closed="neither"), str, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device],
+        "precision": [StrOptions({"fp32", "bf16"})],
+        "compile": ["boolean"],
+        "deterministic": ["boolean"],
+        "checkpoint_path": [str, os.PathLike, None],
+        "callbacks": [list, tuple, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        labeler=None,
+        *,
+        label_column=None,
+        module=None,
+        module_kwargs=None,
+        criterion=None,
+        mining="semihard",
+        margin=0.2,
+        embedding_dim=32,
+        labels_per_batch=8,
+        samples_per_label=8,
+        max_steps=400,
+        lr=3e-3,
+        weight_decay=1e-4,
+        input_noise=1.0,
+        keep_weight=None,
+        augment=None,
+        groups_column=None,
+        validation_fraction=0.0,
+        patience=5,
+        device="auto",
+        precision="fp32",
+        compile=False,
+        deterministic=False,
+        checkpoint_path=None,
+        callbacks=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.labeler = labeler
+        self.label_column = label_column
+        self.module = module
+        self.module_kwargs = module_kwargs
+        self.criterion = criterion
+        self.mining = mining
+        self.margin = margin
+        self.embedding_dim = embedding_dim
+        self.labels_per_batch = labels_per_batch
+        self.samples_per_label = samples_per_label
+        self.max_steps = max_steps
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.input_noise = input_noise
+        self.keep_weight = keep_weight
+        self.augment = augment
+        self.groups_column = groups_column
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.deterministic = deterministic
+        self.checkpoint_path = checkpoint_path
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # the labeler is validated by its own fit
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Get the labels and train the network.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features_in)
+            Samples; with `module` also arrays of more dimensions, (n_samples, channels, ...).
+        y : array-like of shape (n_samples,) or (n_samples, n_labelings), default=None
+            Labels; used only if `labeler` and `label_column` are both None.
+
+        Returns
+        -------
+        self : TripletEmbedder
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no source of labels, or two of them; if labels are no whole numbers or fewer than two
+            labels have two samples; if `module` is an instance or its output has the wrong shape; if `device`
+            does not exist here; if `checkpoint_path` belongs to another fit.
+        """
+        check_module(self.module)
+        device = resolve_device(self.device)
+        previous = self._find_previous()
+        if self.labeler is None and self.label_column is None and y is None:
+            raise ValueError(NO_SOURCE)
+        table = read_table(self, X, reset=True)
+        labels, labeler = find_labels(self, X, len(table.features), table.labels, y)
+        coded = encode_labels(labels)
+
+        in_shape = tuple(table.features.shape[1:])
+        if previous is None:
+            scaling = compute_scaling(table.features)
+        elif previous["in_shape"] != in_shape or previous["embedding_dim"] != self.embedding_dim:
+            raise ValueError(
+                f"warm_start=True goes on with a network from {previous['in_shape']} to "
+                f"{previous['embedding_dim']} dimensions, and is now asked for {in_shape} to "
+                f"{self.embedding_dim}: set warm_start=False to start afresh."
+            )
+        else:
+            scaling = previous["scaling"]
+
+        self._mean, self._inverse_scale = scaling
+        self.in_shape_ = in_shape
+        self._n_features_out = self.embedding_dim
+        self.labels_ = labels
+        self.classes_ = coded.classes if labels.ndim == 2 else coded.classes[0]
+        if labeler is not None:
+            self.labeler_ = labeler
+        elif hasattr(self, "labeler_"):
+            del self.labeler_
+        self.device_ = str(device)
+        self._train(table, coded.codes, device, previous)
+        self._judge_collapse(table.features)
+        return self
+
+    def _find_previous(self):
+        if not (self.warm_start and hasattr(self, "net_")):
+            return None
+        return {
+            "in_shape": self.in_shape_,
+            "embedding_dim": self._n_features_out,
+            "scaling": (self._mean, self._inverse_scale),
+            "weights": self.net_.module_.state_dict(),
+            "n_steps": self.n_steps_,
+            "history": self.history_,
+        }
+
+    def _train(self, table, codes, device, previous):
+        inputs = standardize(table.features, self._mean, self._inverse_scale)
+        groups = None if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
+        n_steps_before = 0 if previous is None else previous["n_steps"]
+        seeds = draw_seeds(self.random_state, 4)
+        checkpoint = None
+        if self.checkpoint_path is not None:
+            checkpoint = Checkpoint(
+                self.checkpoint_path,
+                compute_fingerprint(
+                    {**self.get_params(deep=False), "n_steps_before": n_steps_before},
+                    self.random_state,
+                    inputs,
+                    codes,
+                ),
+            )
+            seeds = checkpoint.seeds(seeds)
+        train_rows, validation = self._hold_out(table.features, codes, device, seeds[3])
+        if train_rows is not None:
+            inputs, codes = inputs[train_rows], encode_labels(codes[train_rows], warn=False).codes
+            groups = None if groups is None else groups[train_rows]
+
+        loop = TrainingLoop(
+            LabelBatches(
+                torch.from_numpy(inputs),
+                codes,
+                groups,
+                labels_per_batch=self.labels_per_batch,
+                samples_per_label=self.samples_per_label,
+                max_steps=self.max_steps,
+                steps_per_round=STEPS_PER_ROUND,
+                rng=np.random.default_rng(seeds[0]),
+                device=device,
+            ),
+            Perturbation(self.input_noise, self._inverse_scale > 0, self.augment, device, seeds[1]),
+            precision=self.precision,
+            validation=validation,
+            patience=self.patience,
+            save=None if checkpoint is None else lambda net, loop: checkpoint.save(net, loop, seeds),
+            first_step=n_steps_before,
+            verbose=self.verbose,
+        )
+        net = self._make_net(device, n_labelings=codes.shape[1])
+        # code from outside may draw from torch's global generator: such fits borrow it to their end
+        foreign = any(v is not None for v in (self.module, self.criterion, self.augment, self.callbacks))
+        with contextlib.ExitStack() as stack:
+            if self.deterministic:
+                stack.enter_context(deterministic_torch(device))
+            with seeded_torch(seeds[2], device) if not foreign else contextlib.nullcontext():
+                if foreign:
+                    stack.enter_context(seeded_torch(seeds[2], device))
+                net.initialize()
+            if previous is not None:
+                net.module_.load_state_dict(previous["weights"])
+            if checkpoint is not None:
+                checkpoint.resume(net, loop, exclusive=foreign)
+            if self.compile:
+                net.module_.compile()
+            net.run(loop)
+        self.net_ = net
+        self.n_steps_ = n_steps_before + loop.batches.step
+        self.history_ = ([] if previous is None else previous["history"]) + loop.history
+
+    def _make_net(self, device, n_labelings):
+        keep_weight = self.keep_weight
+        if keep_weight is None:
+            keep_weight = 1.0 if n_labelings < 4 else 0.0
+        return TripletNet(
+            UnitLengthEncoder,
+            module__in_shape=self.in_shape_,
+            module__embedding_dim=self.embedding_dim,
+            module__factory=self.module,
+            module__factory_kwargs=self.module_kwargs,
+            criterion=TripletCriterion,
+            criterion__mining=self.mining,
+            criterion__margin=self.margin,
+            criterion__keep_weight=keep_weight,
+            criterion__criterion=self.criterion,
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            train_split=None,
+            callbacks=None if self.callbacks is None else list(self.callbacks),
+            verbose=0,
+            device=device,
+        )
+
+    def _hold_out(self, features, codes, device, seed):
+        if not self.validation_fraction:
+            return None, None
+        rng = np.random.default_rng(seed)
+        shuffled = rng.permutation(len(features))
+        n_held = round(self.validation_fraction * len(features))
+        held, train = np.sort(shuffled[:n_held]), np.sort(shuffled[n_held:])
+        triplets = draw_triplets(codes[held], _N_SCORED_TRIPLETS, rng)
+        if triplets.shape[1] == 0:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} holds out {n_held} of {len(features)} samples, "
+                "among which there is no triplet: it takes two samples of one label and one of another. Hold "
+                "out more, or set validation_fraction=0."
+            )
+        rows = features[held]
+
+        def validation(module):
+            embedding = compute_embedding(module, rows, self._mean, self._inverse_scale, device)
+            return compute_triplet_accuracy(embedding, triplets)
+
+        return train, validation
+
+    def _judge_collapse(self, features):
+        step = -(-len(features) // _N_SPREAD_ROWS)
+        embedding = self._embed(features[::step])
+        self.spread_ = compute_spread(torch.from_numpy(embedding))
+        loss = self.history_[-1]["loss"]
+        near_margin = self.criterion is not None or abs(loss - self.margin) <= 0.05 * self.margin
+        if self.spread_ < 0.2 and near_margin:
+            warnings.warn(
+                f"The embedding has collapsed: its spread is {self.spread_:.3f} (1 at most, collapsed below 0.2) "
+                f"and the loss is {loss:.3f} (margin {self.margin}). Use mining='semihard', more labelings or "
+                "more samples per label, a lower lr, or look whether the labels can be told from the input "
+                "at all.",
+                CollapseWarning,
+                stacklevel=3,
+            )
+
+    def _embed(self, features):
+        return compute_embedding(
+            self.net_.module_, features, self._mean, self._inverse_scale, torch.device(self.device_)
+        )
+
+    def transform(self, X):
+        """Embed samples.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features_in)
+            Samples, with the same columns as in `fit`; a label or group column is taken out and not used.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, embedding_dim), float32
+            Unit vectors. A sample's embedding does not depend on the other samples of the call.
+        """
+        check_is_fitted(self)
+        return self._embed(read_table(self, X, reset=False).features)
+
+    def score(self, X, y=None):
+        """Share of fixed triplets of `X` that the embedding puts in the right order.
+
+        Up to 10,000 triplets are drawn from the labels of `X`, always the same for the same labels: an anchor,
+        another sample with its label, and one with another label. Pass samples that were not trained on. Never
+        choose the number of archetypes or clusters by it: fewer labels are simply easier to tell apart, and the
+        score rises whether they mean something or not. Use `bicross_validated_variance` for that.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features_in)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labelings), default=None
+            Labels; used only if `labeler` and `label_column` are both None. A fitted labeler predicts them, a
+            label column is read.
+
+        Returns
+        -------
+        float
+            Between 0 and 1; chance is 0.5.
+
+        Raises
+        ------
+        ValueError
+            If there are no labels for `X`, or no triplet among them.
+        """
+        check_is_fitted(self)
+        table = read_table(self, X, reset=False)
+        labels = self._predict_labels(X, table, y)
+        codes = encode_labels(labels, warn=False).codes
+        triplets = draw_triplets(codes, _N_SCORED_TRIPLETS, np.random.default_rng(0))
+        return compute_triplet_accuracy(self._embed(table.features), triplets)
+
+    def _predict_labels(self, X, table, y):
+        if self.label_column is not None:
+            return check_label_values(table.labels, source=f"label_column={self.label_column!r}")
+        if hasattr(self, "labeler_"):
+            if not hasattr(self.labeler_, "predict"):
+                raise ValueError(
+                    f"labeler={type(self.labeler_).__name__} has no predict, so there are no labels for new "
+                    "samples to score by: use a labeler with predict, or compare embeddings without score."
+                )
+            return check_label_values(self.labeler_.predict(X), source="the labeler's prediction")
+        if y is None:
+            raise ValueError(
+                "score requires y to be passed, but the target y is None: this embedder was fitted with labels "
+                "from y and cannot label new samples itself."
+            )
+        labels = check_label_values(y, source="y")
+        if len(labels) != len(table.features):
+            raise ValueError(f"y has {len(labels)} rows and X has {len(table.features)}; they must be equal.")
+        return labels
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.labeler is None and self.label_column is None
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        # the net pickles itself on the host
+        if "device_" in state:
+            state["device_"] = "cpu"
+        return state

@@ -1,0 +1,102 @@
+"""From fitted weights to embeddings, and triplets held fixed to judge them by."""
+
+import numpy as np
+import torch
+
+from archetypal_triplet.triplets._inputs import standardize
+
+# every forward pass of a table has exactly this many rows, the last one padded: matrix products round
+# differently for different numbers of rows, and a sample's embedding shall not depend on its company
+_TABLE_BLOCK = 256
+_IMAGE_BLOCK = 16
+
+
+@torch.inference_mode()
+def compute_embedding(module, X, mean, inverse_scale, device):
+    """Embed rows in blocks of a fixed size, in evaluation mode and float32.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The encoder, on `device`.
+    X : ndarray of shape (n_samples, ...)
+        Inputs before standardisation.
+    mean, inverse_scale : ndarray
+        From :func:`~archetypal_triplet.triplets._inputs.compute_scaling`.
+    device : torch.device or str
+        Where to compute.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, embedding_dim), float32
+        Unit vectors. Memory beyond the result is that of one block.
+    """
+    module.eval()
+    size = _TABLE_BLOCK if X.ndim == 2 else _IMAGE_BLOCK
+    block = np.zeros((size, *X.shape[1:]), dtype=np.float32)
+    out = []
+    for i in range(0, X.shape[0], size):
+        rows = standardize(X[i : i + size], mean, inverse_scale)
+        block[: len(rows)] = rows
+        block[len(rows) :] = 0
+        out.append(module(torch.from_numpy(block).to(device)).cpu().numpy()[: len(rows)].copy())
+    return np.concatenate(out)
+
+
+def draw_triplets(codes, n_triplets, rng):
+    """Draw anchors, positives and negatives from all samples, without any n x n array.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_labelings)
+        Labels 0..n_labels-1 in each column, -1 for none.
+    n_triplets : int
+        How many in all; the labelings take equal shares.
+    rng : numpy.random.Generator
+        Draws.
+
+    Returns
+    -------
+    ndarray of shape (3, n_drawn)
+        Rows of anchors, positives (another row with the anchor's label) and negatives (another label).
+        Empty where no labeling has two labels, one of them with two samples.
+    """
+    drawn = []
+    for column in codes.T:
+        order = np.argsort(column, kind="stable")[int((column < 0).sum()) :]
+        labels = column[order]
+        counts = np.bincount(labels, minlength=1)
+        ends = np.cumsum(counts)
+        starts = ends - counts
+        usable = np.flatnonzero((counts[labels] > 1) & (counts[labels] < len(order)))
+        if usable.size == 0:
+            continue
+        anchor = usable[rng.integers(len(usable), size=-(-n_triplets // codes.shape[1]))]
+        label = labels[anchor]
+        positive = starts[label] + rng.integers(counts[label] - 1)
+        positive += positive >= anchor
+        negative = rng.integers(len(order) - counts[label])
+        negative += np.where(negative >= starts[label], counts[label], 0)
+        drawn.append(order[np.stack([anchor, positive, negative])])
+    return np.concatenate(drawn, axis=1) if drawn else np.empty((3, 0), dtype=np.int64)
+
+
+def compute_triplet_accuracy(embedding, triplets):
+    """Share of the triplets whose positive is nearer to the anchor than the negative.
+
+    Parameters
+    ----------
+    embedding : ndarray of shape (n_samples, embedding_dim)
+        Embedding.
+    triplets : ndarray of shape (3, n_triplets)
+        Rows.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; ties count half.
+    """
+    anchor, positive, negative = (embedding[rows].astype(np.float64) for rows in triplets)
+    to_positive = np.square(anchor - positive).sum(axis=1)
+    to_negative = np.square(anchor - negative).sum(axis=1)
+    return float(np.mean(np.where(to_positive == to_negative, 0.5, to_positive < to_negative)))

@@ -1,0 +1,202 @@
+"""From what the caller passes to what the network sees: columns popped, the rest standardised."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from archetypal_triplet._utils._frames import check_columns_exist, is_frame
+
+# rows that are converted at a time: the float64 temporary of a block stays in the cache
+_BLOCK = 4096
+
+
+class Table(NamedTuple):
+    """A validated input taken apart."""
+
+    features: np.ndarray
+    labels: np.ndarray | None
+    groups: np.ndarray | None
+
+
+def resolve_column(X, column, *, parameter):
+    """Turn a column's name or index into its position from the left.
+
+    Parameters
+    ----------
+    X : frame or ndarray of shape (n_samples, n_columns)
+        The input as passed.
+    column : int or str
+        Name (frames only) or index; a negative index counts from the right.
+    parameter : str
+        The parameter that named the column, for the messages.
+
+    Returns
+    -------
+    int
+        Position of the column, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column.
+    """
+    if isinstance(column, Integral):
+        n_columns = X.shape[1]
+        if not -n_columns <= column < n_columns:
+            raise ValueError(
+                f"{parameter}={column} is not a column of X, which has {n_columns} columns: give an index "
+                f"from {-n_columns} to {n_columns - 1}."
+            )
+        return int(column) % n_columns
+    if not is_frame(X):
+        raise ValueError(
+            f"{parameter}={column!r} names a column, but X is a plain array without names: give the column's "
+            f"index, e.g. {parameter}=-1, or make the steps before hand over named tables with "
+            "pipeline.set_output(transform='pandas')."
+        )
+    check_columns_exist(X, [column], parameter=parameter)
+    return [str(c) for c in X.columns].index(column)
+
+
+def read_table(estimator, X, *, reset):
+    """Validate `X` and split it into network input, label column and group column.
+
+    Parameters
+    ----------
+    estimator : TripletEmbedder
+        Its `label_column`, `groups_column` and `module` say what may be in `X`; `n_features_in_` and
+        `feature_names_in_` are set (`reset=True`) or compared.
+    X : array-like or frame of shape (n_samples, n_columns)
+        The input as passed; with `module` given also (n_samples, channels, ...).
+    reset : bool
+        True in `fit`.
+
+    Returns
+    -------
+    Table
+        `features` (n_samples, ...) float64 or float32, `labels` (n_samples,) or None, `groups` (n_samples,)
+        or None.
+    """
+    label_column, groups_column = estimator.label_column, estimator.groups_column
+    kwargs = {
+        "dtype": [np.float64, np.float32],
+        "allow_nd": estimator.module is not None,
+        "ensure_min_samples": 2 if reset else 1,
+    }
+    n_dimensions = len(getattr(X, "shape", ()))
+    if estimator.module is None and n_dimensions > 2:
+        raise ValueError(
+            f"X has {n_dimensions} dimensions, and the default encoder reads tables: expected <= 2. Turn images "
+            "into features first, or pass a torch class for such input as module."
+        )
+    if groups_column is None or not is_frame(X):
+        if isinstance(label_column, str) or isinstance(groups_column, str):
+            # names are looked up before the frame becomes an array
+            positions = _positions(X, label_column, groups_column)
+            values = validate_data(estimator, X, reset=reset, **kwargs)
+        else:
+            values = validate_data(estimator, X, reset=reset, **kwargs)
+            positions = _positions(values, label_column, groups_column)
+        groups = None if positions[1] is None else values[:, positions[1]]
+        return _split(values, positions, groups)
+
+    # groups may be text, which the numeric validation would refuse: checked apart from the rest
+    positions = _positions(X, label_column, groups_column)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    names = list(X.columns)
+    groups = np.asarray(X[names[positions[1]]])
+    rest = [i for i in range(len(names)) if i != positions[1]]
+    values = check_array(X[[names[i] for i in rest]], estimator=estimator, input_name="X", **kwargs)
+    label_position = None if positions[0] is None else rest.index(positions[0])
+    return _split(values, (label_position, None), groups)
+
+
+def _positions(X, label_column, groups_column):
+    found = [
+        None if column is None else resolve_column(X, column, parameter=parameter)
+        for column, parameter in ((label_column, "label_column"), (groups_column, "groups_column"))
+    ]
+    if found[0] is not None and found[0] == found[1]:
+        raise ValueError(
+            f"label_column={label_column!r} and groups_column={groups_column!r} are the same column; labels "
+            "and groups must lie in two different ones."
+        )
+    return tuple(found)
+
+
+def _split(values, positions, groups):
+    taken = [p for p in positions if p is not None]
+    labels = None if positions[0] is None else values[:, positions[0]]
+    if not taken:
+        return Table(values, labels, groups)
+    if values.ndim != 2:
+        raise ValueError(
+            f"label_column and groups_column need a table, and X has {values.ndim} dimensions: pass the labels "
+            "as y or give a labeler instead."
+        )
+    features = np.delete(values, taken, axis=1)
+    if features.shape[1] == 0:
+        raise ValueError(
+            f"no column is left for the network: X has {values.shape[1]} column(s), all of them popped as "
+            "label_column or groups_column. Put passthrough=True on the steps before, so that the features "
+            "stay beside the labels."
+        )
+    return Table(features, labels, groups)
+
+
+def compute_scaling(X):
+    """Column means and reciprocal standard deviations, in float64, without a float64 copy of `X`.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns) or (n_samples, channels, ...)
+        Finite numbers. With more than two dimensions the statistics are per channel.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_columns,) or (channels,)
+        Means.
+    inverse_scale : ndarray of the same shape
+        1 / SD, and 0 for a column without variation, which therefore becomes and stays 0: a network has
+        learned nothing about a column that it never saw vary.
+    """
+    axes = (0, *range(2, X.ndim))
+    n = X.size // X.shape[1]
+    blocks = range(0, X.shape[0], _BLOCK)
+    mean = sum(X[i : i + _BLOCK].sum(axis=axes, dtype=np.float64) for i in blocks) / n
+    shape = (1, -1) + (1,) * (X.ndim - 2)
+    variance = sum(np.square(X[i : i + _BLOCK] - mean.reshape(shape)).sum(axis=axes) for i in blocks) / n
+    # what rounding alone leaves of a constant column (the bound of sklearn's StandardScaler)
+    eps = np.finfo(np.float64).eps
+    constant = variance <= n * eps * variance + np.square(n * mean * eps)
+    inverse_scale = np.zeros_like(mean)
+    inverse_scale[~constant] = 1 / np.sqrt(variance[~constant])
+    return mean, inverse_scale
+
+
+def standardize(X, mean, inverse_scale):
+    """``(X - mean) * inverse_scale``, computed in float64, as a new C-contiguous float32 array.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_columns) or (n_samples, channels, ...)
+        Finite numbers.
+    mean, inverse_scale : ndarray of shape (n_columns,) or (channels,)
+        From :func:`compute_scaling`.
+
+    Returns
+    -------
+    ndarray of the shape of X, float32
+        Standardised values. Values beyond float32 are clipped to its range.
+    """
+    shape = (1, -1) + (1,) * (X.ndim - 2)
+    mean, inverse_scale = mean.reshape(shape), inverse_scale.reshape(shape)
+    largest = float(np.finfo(np.float32).max) / 1e6
+    out = np.empty(X.shape, dtype=np.float32)
+    for i in range(0, X.shape[0], _BLOCK):
+        block = (X[i : i + _BLOCK] - mean) * inverse_scale
+        out[i : i + _BLOCK] = np.clip(block, -largest, largest)
+    return out

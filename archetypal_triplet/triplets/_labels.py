@@ -1,0 +1,231 @@
+"""Where the labels come from, and how they become integer codes for the batches."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from archetypal_triplet._utils._exceptions import DataWarning
+
+NO_SOURCE = """TripletEmbedder requires y to be passed, but the target y is None: it has no labels to train on.
+Give it exactly one source of labels, for instance
+
+    TripletEmbedder(labeler=Pipeline([
+        ("archetypes", ArchetypalAnalysis(8)), ("labels", PseudoLabeler(threshold=0.5))]))
+
+or keep the features beside the labels in a line of steps
+
+    Pipeline([("archetypes", ArchetypalAnalysis(8, passthrough=True)),
+              ("labels", PseudoLabeler(passthrough=True)),
+              ("embed", TripletEmbedder(label_column=-1))])"""
+
+
+class LabelCodes(NamedTuple):
+    """Labels as the batches need them."""
+
+    codes: np.ndarray
+    classes: list
+
+
+def check_label_values(labels, *, source):
+    """Check that `labels` are classes, one row per sample, and return them as an array.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,) or (n_samples, n_labelings)
+        Integers, floats that are whole numbers, booleans or strings.
+    source : str
+        Where they came from, for the messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_labelings)
+        Whole floats become int64.
+
+    Raises
+    ------
+    ValueError
+        If there are more than two dimensions, or numbers that are not whole.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim not in (1, 2) or (labels.ndim == 2 and labels.shape[1] == 0):
+        raise ValueError(
+            f"{source} has the shape {labels.shape}; allowed are (n_samples,) for one labeling and "
+            "(n_samples, n_labelings) for several."
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.dtype.kind == "O":
+        labels = _tidy_objects(labels, source)
+    if labels.dtype.kind == "c":
+        raise ValueError(f"{source} holds complex numbers; labels are whole numbers or strings.")
+    if labels.dtype.kind == "f":
+        wrong = labels[~np.isfinite(labels) | (labels != np.round(labels))]
+        if wrong.size:
+            raise ValueError(
+                f"{source} is not integral: {wrong.size} of {labels.size} values are no whole number, e.g. "
+                f"{wrong.flat[0]:.6g}. Labels are whole numbers, with -1 for unlabelled samples; check that "
+                "this is the column of labels and not a feature."
+            )
+        labels = labels.astype(np.int64)
+    return labels
+
+
+def _tidy_objects(labels, source):
+    try:
+        numbers = labels.astype(np.float64)
+    except (TypeError, ValueError):
+        missing = [v for v in labels.ravel() if v is None or v != v]
+        if missing:
+            raise ValueError(
+                f"{source} holds {len(missing)} missing values; mark a sample without label with -1, and all "
+                "other samples with whole numbers."
+            ) from None
+        return labels.astype(str)
+    return numbers
+
+
+def find_labels(estimator, X, n_samples, label_values, y):
+    """Labels of the one source that the estimator names, and the fitted labeler.
+
+    Parameters
+    ----------
+    estimator : TripletEmbedder
+        Its `labeler` and `label_column` name the source; `y` counts only where both are None.
+    X : array-like
+        The input exactly as passed to `fit`; a labeler gets this.
+    n_samples : int
+        Rows of `X`.
+    label_values : ndarray of shape (n_samples,) or None
+        The popped label column.
+    y : array-like of shape (n_samples,) or (n_samples, n_labelings), or None
+        The target.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,) or (n_samples, n_labelings)
+        The labels.
+    labeler : estimator or None
+        A fitted clone of `labeler`.
+    """
+    if estimator.labeler is not None and estimator.label_column is not None:
+        raise ValueError(
+            f"labeler={estimator.labeler!r} and label_column={estimator.label_column!r} are two sources of "
+            "labels; give one of them and leave the other at None."
+        )
+    if estimator.label_column is not None:
+        return check_label_values(label_values, source=f"label_column={estimator.label_column!r}"), None
+    if estimator.labeler is None:
+        if y is None:
+            raise ValueError(NO_SOURCE)
+        labels = check_label_values(y, source="y")
+        if len(labels) != n_samples:
+            raise ValueError(
+                f"y has {len(labels)} rows and X has {n_samples}: found input variables with inconsistent numbers "
+                "of samples. Pass one row of labels per row of X."
+            )
+        return labels, None
+    labeler = clone(estimator.labeler)
+    labels = labeler.fit_predict(X) if hasattr(labeler, "fit_predict") else labeler.fit(X).predict(X)
+    labels = check_label_values(labels, source=f"the labels that labeler={type(labeler).__name__} returned")
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"labeler={type(labeler).__name__} returned {len(labels)} labels for {n_samples} samples; it must "
+            "return one row of labels per row of X."
+        )
+    return labels, labeler
+
+
+def is_unlabeled(labels):
+    """Mask of the entries that are -1, scikit-learn's mark for "no label"."""
+    return labels == -1 if labels.dtype.kind in "if" else np.zeros(labels.shape, dtype=bool)
+
+
+def encode_labels(labels, *, warn=True):
+    """Turn labels into codes, leaving out what cannot be trained on.
+
+    Label -1, and labels with a single sample in their labeling, get code -1. A labeling with fewer than two
+    labels left is dropped.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,) or (n_samples, n_labelings)
+        From :func:`check_label_values`.
+    warn : bool
+        Whether to warn of what is left out.
+
+    Returns
+    -------
+    LabelCodes
+        `codes` int64 (n_samples, n_labelings_kept), 0..n_labels-1 in each column or -1; `classes` a list with
+        the sorted labels other than -1 of every column, kept or not.
+
+    Raises
+    ------
+    ValueError
+        If no labeling has two labels with two samples each.
+
+    Warns
+    -----
+    DataWarning
+        If labels or labelings are dropped.
+    """
+    columns = labels[:, None] if labels.ndim == 1 else labels
+    n, n_labelings = columns.shape
+    codes = np.full((n, n_labelings), -1, dtype=np.int64)
+    classes, singles, kept = [], [], []
+    for j, column in enumerate(columns.T):
+        labeled = ~is_unlabeled(column)
+        names, inverse, counts = np.unique(column[labeled], return_inverse=True, return_counts=True)
+        classes.append(names)
+        singles.append(names[counts == 1])
+        enough = counts > 1
+        recode = np.where(enough, np.cumsum(enough) - 1, -1)
+        codes[labeled, j] = recode[inverse]
+        if enough.sum() > 1:
+            kept.append(j)
+    if not kept:
+        raise ValueError(_explain_too_few(columns))
+    if warn:
+        _warn_dropped(n_labelings, singles, len(kept))
+    return LabelCodes(np.ascontiguousarray(codes[:, kept]), classes)
+
+
+def _explain_too_few(columns):
+    n_unlabeled = int(is_unlabeled(columns).sum())
+    best = max(columns.T, key=lambda column: len(np.unique(column[~is_unlabeled(column)])))
+    names, counts = np.unique(best[~is_unlabeled(best)], return_counts=True)
+    if names.size == 0:
+        return (
+            f"every label is -1 (unlabelled): {n_unlabeled} of {columns.size} labels. Lower the threshold of the "
+            "PseudoLabeler, or check the labeler on these samples."
+        )
+    n_usable = int((counts > 1).sum())
+    words = "1 class is" if n_usable == 1 else f"{n_usable} classes are"
+    shown = ", ".join(f"{a}: {c}" for a, c in list(zip(names.tolist(), counts.tolist(), strict=True))[:10])
+    return (
+        f"{words} left to train on, and a triplet needs 2 with at least 2 samples each. Samples per label: "
+        f"{shown}; unlabelled (-1): {n_unlabeled}. Use more archetypes or clusters, lower the threshold of the "
+        "PseudoLabeler, or pass more samples."
+    )
+
+
+def _warn_dropped(n_labelings, singles, n_kept):
+    n_single = sum(len(s) for s in singles)
+    if n_single:
+        first = next(s[0] for s in singles if len(s))
+        where = f" of {n_labelings} labelings" if n_labelings > 1 else ""
+        warnings.warn(
+            f"{n_single} label(s){where} have a single sample (first: {first!s}) and are not trained on: a "
+            "positive pair needs two samples of a label.",
+            DataWarning,
+            stacklevel=4,
+        )
+    if n_kept < n_labelings:
+        warnings.warn(
+            f"{n_labelings - n_kept} of {n_labelings} labelings have fewer than 2 labels with 2 samples each and "
+            "are not trained on.",
+            DataWarning,
+            stacklevel=4,
+        )

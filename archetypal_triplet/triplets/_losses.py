@@ -1,0 +1,168 @@
+"""The loss of a batch, and the numbers that tell a good embedding from a collapsed one."""
+
+import copy
+import functools
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from archetypal_triplet.triplets._mining import mine_triplets
+
+
+def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, margin):
+    """``max(0, d(anchor, positive) - d(anchor, negative) + margin)`` of every triplet.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (b, embedding_dim)
+        Embedding of a batch; gradients flow through the chosen rows only.
+    anchor_idx, positive_idx, negative_idx : Tensor of shape (n_triplets,)
+        Rows of the batch.
+    margin : float
+        By how much the negative should be farther away than the positive, in Euclidean distance.
+
+    Returns
+    -------
+    Tensor of shape (n_triplets,), float32
+        The losses.
+    """
+    rows = embedding.float()
+    anchor = rows[anchor_idx]
+    to_positive = _distance(anchor, rows[positive_idx])
+    to_negative = _distance(anchor, rows[negative_idx])
+    return functional.relu(to_positive - to_negative + margin)
+
+
+def _distance(a, b):
+    # the derivative of a square root at 0 is infinite: a floor far below float32 noise keeps it finite
+    return (a - b).square().sum(dim=1).clamp_min(1e-12).sqrt()
+
+
+def compute_keep_loss(embedding, inputs):
+    """Mean squared difference between the cosines of embedding and input over the pairs of a batch.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (b, embedding_dim)
+        Embedding of a batch.
+    inputs : Tensor of shape (b, ...)
+        The standardised inputs of the same rows, without noise.
+
+    Returns
+    -------
+    Tensor, scalar, float32
+        Mean over the b (b - 1) ordered pairs.
+    """
+    rows = functional.normalize(embedding.float(), dim=1)
+    inputs = functional.normalize(inputs.float().flatten(1), dim=1)
+    difference = rows @ rows.T - inputs @ inputs.T
+    b = difference.shape[0]
+    return (difference.square().sum() - difference.diagonal().square().sum()) / max(1, b * (b - 1))
+
+
+class TripletCriterion(nn.Module):
+    """Mining, triplet loss and keep term as one torch module.
+
+    Parameters
+    ----------
+    mining : {"semihard", "batch_hard", "easy_positive", "random"}
+        Rule by which triplets are chosen.
+    margin : float
+        Margin of the triplet loss.
+    keep_weight : float
+        Weight of :func:`compute_keep_loss`.
+    criterion : callable or None
+        Any ``(embedding, labels) -> scalar`` in the triplet loss's place: a class or `functools.partial` is
+        called without arguments to make one; a torch module is copied, so that its weights, if it has any,
+        are trained without changing the caller's object.
+    """
+
+    def __init__(self, mining="semihard", margin=0.2, keep_weight=0.0, criterion=None):
+        super().__init__()
+        self.mining = mining
+        self.margin = margin
+        self.keep_weight = keep_weight
+        self.criterion = build_criterion(criterion)
+
+    def forward(self, embedding, labels, inputs=None, groups=None, generator=None):
+        """Return (total loss, its triplet part, share of triplets with a loss above 0)."""
+        if self.criterion is not None:
+            main = self.criterion(embedding.float(), labels)
+            active = embedding.new_tensor(float("nan"))
+        else:
+            triplets = mine_triplets(
+                embedding.detach(), labels, mining=self.mining, groups=groups, generator=generator
+            )
+            losses = compute_triplet_losses(embedding, *triplets, self.margin)
+            # without a triplet the sum keeps the graph, so that backward works and yields zeros
+            main = losses.mean() if losses.numel() else embedding.sum() * 0
+            active = (losses.detach() > 0).float().mean()
+        total = main
+        if self.keep_weight:
+            total = main + self.keep_weight * compute_keep_loss(embedding, inputs)
+        return total, main.detach(), active
+
+
+def build_criterion(criterion):
+    """Make the loss that the parameter `criterion` asks for.
+
+    Parameters
+    ----------
+    criterion : class, functools.partial, callable, torch module or None
+        See :class:`TripletCriterion`.
+
+    Returns
+    -------
+    callable or None
+        ``(embedding, labels) -> scalar``.
+    """
+    if criterion is None:
+        return None
+    if isinstance(criterion, (type, functools.partial)):
+        return criterion()
+    return copy.deepcopy(criterion) if isinstance(criterion, nn.Module) else criterion
+
+
+@torch.no_grad()
+def compute_spread(embedding):
+    """Root mean square distance of the rows to their mean; 1 at most for unit vectors, 0 for one point.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (n, embedding_dim)
+        Embedding.
+
+    Returns
+    -------
+    float
+        The spread.
+    """
+    rows = embedding.double()
+    return float((rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt())
+
+
+@torch.no_grad()
+def compute_effective_rank(embedding):
+    """Exponential of the entropy of the covariance's eigenvalues: how many dimensions are really used.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (n, embedding_dim)
+        Embedding.
+
+    Returns
+    -------
+    float
+        Between 1 and embedding_dim; 0 where all rows are equal. (Roy and Vetterli 2007, section 2, on the
+        eigenvalues instead of the singular values.)
+    """
+    rows = embedding.detach().double().cpu()
+    rows = rows - rows.mean(dim=0)
+    values = torch.linalg.eigvalsh(rows.T @ rows).clamp_min(0)
+    total = values.sum()
+    if total <= 1e-12:
+        return 0.0
+    shares = values / total
+    shares = shares[shares > 0]
+    return float(torch.exp(-(shares * shares.log()).sum()))

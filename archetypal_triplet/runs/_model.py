@@ -121,7 +121,9 @@ def load_model(folder):
     for record in content["steps"]:
         path = folder / record["file"]
         if path.parent != folder:
-            raise ValueError(f"{str(folder / MODEL_FILE)!r} names {record['file']!r}, which is outside of it.")
+            raise ValueError(
+                f"{str(folder / MODEL_FILE)!r} names {record['file']!r}, which is outside of it."
+            )
         if record["kind"] not in _KINDS:
             raise ValueError(
                 f"{str(folder)!r} holds a step of kind {record['kind']!r}, which this version does not know. "

@@ -143,37 +143,6 @@ def _put_in_place(new, out):
     shutil.rmtree(old, ignore_errors=True)
 
 
-@contextmanager
-def replaced_file(path, *, force=False):
-    """Give a temporary path to write one file to, and put it in place when all went well.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    force : bool, default=False
-        Whether an existing file may be replaced.
-
-    Yields
-    ------
-    Path
-        A path in the same folder with the same endings, where nothing stands yet.
-
-    Raises
-    ------
-    OSError
-        As `check_output_file`.
-    """
-    path = check_output_file(path, force=force)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        check_output_file(path, force=force)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def check_output_file(path, *, force=False):
     """Judge, without writing anything, whether a file can be written.
 

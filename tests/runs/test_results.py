@@ -11,7 +11,6 @@ from archetypal_triplet.runs import _results
 from archetypal_triplet.runs._results import (
     check_results_folder,
     plain,
-    replaced_file,
     results_folder,
     write_json,
 )
@@ -143,32 +142,32 @@ def test_links_are_followed(tmp_path):
     assert names(tmp_path / "disk") == ["results"]
 
 
-def test_a_file_is_replaced_in_one_step(tmp_path):
-    path = tmp_path / "new.csv"
-    with replaced_file(path) as partial:
-        partial.write_text("a")
-        assert partial.suffix == ".csv"
-    with pytest.raises(FileExistsError, match=r"already exists.*--force"), replaced_file(path):
-        pass
-    with pytest.raises(RuntimeError, match="stop"), replaced_file(path, force=True) as partial:
-        partial.write_text("half")
-        raise RuntimeError("stop")
-    assert path.read_text() == "a"
-    assert names(tmp_path) == ["new.csv"]
-
-
 def test_a_place_for_a_file_is_judged(tmp_path, monkeypatch):
     with pytest.raises(IsADirectoryError, match="is a folder; name a file"):
         _results.check_output_file(tmp_path)
     with pytest.raises(FileNotFoundError, match="does not exist. Create it"):
         _results.check_output_file(tmp_path / "missing" / "new.csv")
+    (tmp_path / "new.csv").write_text("a")
+    with pytest.raises(FileExistsError, match=r"already exists.*--force"):
+        _results.check_output_file(tmp_path / "new.csv")
+    assert _results.check_output_file(tmp_path / "new.csv", force=True).name == "new.csv"
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(PermissionError, match="you may not write to"):
-        _results.check_output_file(tmp_path / "new.csv")
+        _results.check_output_file(tmp_path / "other.csv")
 
 
 def test_json_understands_numpy_and_paths(tmp_path):
-    content = {"n": np.int64(3), "x": np.float32(0.5), "nan": float("nan"), 1: (np.arange(2), Path("a/b"), None)}
+    content = {
+        "n": np.int64(3),
+        "x": np.float32(0.5),
+        "nan": float("nan"),
+        1: (np.arange(2), Path("a/b"), None),
+    }
     write_json(tmp_path / "a.json", content)
-    assert json.loads((tmp_path / "a.json").read_text()) == {"n": 3, "x": 0.5, "nan": None, "1": [[0, 1], "a/b", None]}
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "n": 3,
+        "x": 0.5,
+        "nan": None,
+        "1": [[0, 1], "a/b", None],
+    }
     assert plain(np.array([True])) == [True]

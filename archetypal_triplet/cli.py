@@ -1,0 +1,265 @@
+"""The command archetypal-triplet: it parses, calls `archetypal_triplet.runs` and prints, nothing else."""
+
+import argparse
+import logging
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+DESCRIPTION = "Label-free phenotype maps and assay quality for high-content screens."
+CONTROLS = "Metadata_ControlType == 'negative'"
+
+RUN_EPILOG = f"""\
+examples:
+  archetypal-triplet run profiles.csv.gz --plate Metadata_Plate \\
+      --controls "{CONTROLS}" --out results/
+  archetypal-triplet run plate1.parquet plate2.parquet --level cell \\
+      --plate Metadata_Plate --groups Metadata_Plate,Metadata_Well --out results/
+
+The folder of results holds embedding.parquet, archetypes.parquet, map.png, run.json, the model for later
+plates in model/ and, with --positive-controls, quality.csv.
+"""
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 when all went well, 2 after an error in the arguments or the data, 130 after Ctrl-C.
+    """
+    try:
+        arguments = _make_parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has printed what is wrong, or the help
+        return stop.code or 0
+    with _logging_to_stderr(arguments):
+        try:
+            arguments.function(arguments)
+        except KeyboardInterrupt:
+            print("\nInterrupted. No results were written, and none are half-written.", file=sys.stderr)
+            return 130
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            if arguments.debug:
+                raise
+            print(f"archetypal-triplet: error: {error}", file=sys.stderr)
+            return 2
+    return 0
+
+
+def _make_parser():
+    parser = argparse.ArgumentParser(prog="archetypal-triplet", description=DESCRIPTION)
+    parser.add_argument("--version", action=_Version, help="print the version and leave")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_embed(commands)
+    _add_demo(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, nargs=0, **kwargs)
+
+    def __call__(self, parser, *_):
+        from archetypal_triplet import __version__
+
+        print(f"archetypal-triplet {__version__}")
+        parser.exit()
+
+
+def _add_run(commands):
+    run = commands.add_parser(
+        "run",
+        help="learn the map of a screen from a table of profiles",
+        description="Learn a map of phenotypes, without labels, from a table of profiles.",
+        epilog=RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "table", nargs="+", metavar="TABLE", help="profiles: .parquet, .csv or .csv.gz; several are joined"
+    )
+    run.add_argument("--plate", metavar="COL", help="column that names the plate")
+    run.add_argument(
+        "--controls", metavar="QUERY", help=f'which rows are negative controls, for example "{CONTROLS}"'
+    )
+    run.add_argument(
+        "--positive-controls",
+        metavar="QUERY",
+        help="which rows are positive controls; used for quality only, never to train",
+    )
+    run.add_argument(
+        "--groups", metavar="COL[,COL]", type=_names, help="columns that tell which rows belong to one well"
+    )
+    run.add_argument(
+        "--level",
+        choices=("well", "field", "cell"),
+        default="well",
+        help="what a row of the table is (default: well)",
+    )
+    run.add_argument(
+        "--n-archetypes",
+        type=int,
+        metavar="K",
+        help="one number of archetypes (default: several, which is better)",
+    )
+    run.add_argument(
+        "--features", metavar="COL[,COL]|@FILE", type=_names,
+        help="feature columns, or a file that names one a line (default: all numeric columns that are not metadata)",
+    )  # fmt: skip
+    run.add_argument("--color", metavar="COL", help="one more column to colour the map by")
+    run.add_argument(
+        "--on-nonfinite", choices=("raise", "drop_features", "drop_rows"), default="raise",
+        help="what to do with missing and infinite values (default: stop and say where they are)",
+    )  # fmt: skip
+    run.add_argument("--out", metavar="DIR", default="results", help="folder of results (default: results)")
+    run.add_argument("--force", action="store_true", help="replace older results in that folder")
+    run.add_argument("--dry-run", action="store_true", help="check table and options, write nothing")
+    _add_common(run)
+    run.set_defaults(function=_run)
+
+
+def _add_embed(commands):
+    embed = commands.add_parser(
+        "embed",
+        help="embed later plates with the model of a run",
+        description="Embed the rows of a table with the model of an earlier run. Plates that the run knew are "
+        "centred as they were then, new ones on their own negative controls.",
+    )
+    embed.add_argument("model", metavar="MODEL_DIR", help="the folder 'model' of a run, or its results")
+    embed.add_argument("table", nargs="+", metavar="TABLE", help="profiles with the columns that the run had")
+    embed.add_argument(
+        "--out", metavar="FILE", required=True, help="where to write: .parquet, .csv or .csv.gz"
+    )
+    embed.add_argument("--force", action="store_true", help="replace the file if it exists")
+    _add_verbosity(embed)
+    embed.set_defaults(function=_embed)
+
+
+def _add_demo(commands):
+    demo = commands.add_parser(
+        "demo",
+        help="simulate a screen, run on it, and compare with its truth",
+        description="Simulate a screen whose truth is known, run the method on its profiles, and print what was "
+        "found against the truth.",
+    )
+    demo.add_argument(
+        "--out", metavar="DIR", default="demo_results", help="folder of results (default: demo_results)"
+    )
+    demo.add_argument("--force", action="store_true", help="replace older results in that folder")
+    demo.add_argument(
+        "--size", choices=("small", "full"), default="full", help="small takes seconds (default: full)"
+    )
+    _add_common(demo)
+    demo.set_defaults(function=_demo)
+
+
+def _add_common(parser):
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
+    _add_verbosity(parser)
+
+
+def _add_verbosity(parser):
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--debug", action="store_true", help="show where an error arose")
+
+
+def _names(text):
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8").replace("\n", ",")
+        except OSError as error:
+            raise argparse.ArgumentTypeError(
+                f"the file {text[1:]!r} cannot be read ({error.strerror})"
+            ) from None
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _run(arguments):
+    from archetypal_triplet import runs
+
+    options = {
+        name: getattr(arguments, name)
+        for name in (
+            [
+                "plate",
+                "controls",
+                "positive_controls",
+                "groups",
+                "level",
+                "n_archetypes",
+                "features",
+                "color",
+                "on_nonfinite",
+                "out",
+                "force",
+                "device",
+            ]
+        )
+    }
+    options["random_state"] = arguments.seed
+    options["progress"] = not arguments.quiet
+    if arguments.dry_run:
+        plan = runs.plan_run(arguments.table, **options)
+        print("\n".join([*plan.lines(), "Dry run: nothing was written."]))
+        return
+    result = runs.run_profiles(arguments.table, **options)
+    if not arguments.quiet:
+        print(result.summary)
+
+
+def _embed(arguments):
+    from archetypal_triplet import runs
+
+    embedding = runs.embed_profiles(
+        arguments.model, arguments.table, out=arguments.out, force=arguments.force
+    )
+    if not arguments.quiet:
+        print(f"Embedded {len(embedding)} rows: {arguments.out}")
+
+
+def _demo(arguments):
+    from archetypal_triplet import runs
+
+    result = runs.run_demo(
+        arguments.out,
+        size=arguments.size,
+        force=arguments.force,
+        device=arguments.device,
+        random_state=arguments.seed,
+        progress=not arguments.quiet,
+    )
+    if not arguments.quiet:
+        print(result.summary)
+
+
+@contextmanager
+def _logging_to_stderr(arguments):
+    logger = logging.getLogger("archetypal_triplet")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel(
+        logging.ERROR if arguments.quiet else logging.DEBUG if arguments.verbose else logging.INFO
+    )
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _Lines(logging.Formatter):
+    def format(self, record):
+        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        return prefix + record.getMessage()

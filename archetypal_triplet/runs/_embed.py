@@ -1,0 +1,73 @@
+"""embed_profiles: later plates through the model of an earlier run."""
+
+from archetypal_triplet._utils._columns import is_metadata
+from archetypal_triplet._utils._frames import as_pandas, is_frame
+from archetypal_triplet.runs._model import load_model
+from archetypal_triplet.runs._progress import Stages, heard_warnings
+from archetypal_triplet.runs._results import check_output_file
+from archetypal_triplet.runs._tables import make_embedding_table
+from archetypal_triplet.screens import read_profiles, write_table
+from archetypal_triplet.screens._files import table_suffix
+
+
+def embed_profiles(model, table, *, out=None, force=False):
+    """Embed the rows of a table with the model of an earlier run.
+
+    A plate that the run has seen is centered as it was then; a new plate on its own negative controls, which the
+    query of the run finds. Nothing is learned, and rows do not influence each other beyond that.
+
+    Parameters
+    ----------
+    model : str or Path
+        The folder ``model`` of a run, or its results folder.
+    table : DataFrame, str, Path, or list of str or Path
+        Profiles with the features of the run; files as `archetypal_triplet.screens.read_profiles` reads them.
+    out : str, Path or None, default=None
+        File to write: ``.parquet``, ``.csv`` or ``.csv.gz``. None writes nothing.
+    force : bool, default=False
+        Whether the file may be replaced if it exists.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table's metadata and ``Embedding_*``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model, or no folder to write to.
+    FileExistsError
+        If `out` exists and `force` is not set.
+    ValueError
+        If the model is damaged, of another kind or newer, features are missing, or a new plate has no controls.
+
+    See Also
+    --------
+    run_profiles : Learns the model.
+    """
+    if out is not None:
+        table_suffix(check_output_file(out, force=force))
+    stages = Stages()
+    with heard_warnings():
+        pipeline = load_model(model)
+        with stages("read") as say:
+            table = as_pandas(table) if is_frame(table) else read_profiles(table)
+            say("read %d rows", len(table))
+        with stages("embed") as say:
+            embedding = pipeline.transform(table)
+            say("embedded them in %d dimensions", embedding.shape[1])
+        result = make_embedding_table(table[_metadata(table, pipeline)], embedding)
+        if out is not None:
+            write_table(result, out, overwrite=force)
+    return result
+
+
+def _metadata(table, pipeline):
+    """Metadata and text, and the column of the plate however it is called."""
+    features = set(pipeline[0].feature_names_in_)
+    plate = pipeline[0].plate
+    return [
+        c
+        for c in table
+        if c not in features and (is_metadata(c) or c == plate or table[c].dtype.kind not in "fiub")
+    ]

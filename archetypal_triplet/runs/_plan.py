@@ -1,0 +1,276 @@
+"""plan_run: everything about a run that can be judged before any work, and the errors that it finds."""
+
+import hashlib
+import time
+import warnings
+from dataclasses import dataclass, field
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+from archetypal_triplet._pipeline import LEVELS
+from archetypal_triplet._utils._columns import EMBEDDING_PREFIX, WELL, is_metadata
+from archetypal_triplet._utils._exceptions import DataWarning
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows
+from archetypal_triplet.runs._model import sha256_of
+from archetypal_triplet.runs._progress import heard_warnings
+from archetypal_triplet.runs._results import check_results_folder
+from archetypal_triplet.screens import clean_profiles, read_profiles
+from archetypal_triplet.screens._roles import as_names, feature_columns, group_codes, plate_names
+from archetypal_triplet.triplets._seeding import resolve_device
+
+HASH_OF_TABLE = "sha256 of pandas' row hashes"
+
+
+@dataclass
+class RunPlan:
+    """What `plan_run` found: the table, the roles of its columns, and what the run will do.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        The profiles.
+    features : list of str
+        The features.
+    options : dict
+        The parameters as they were given.
+    out : Path
+        The folder of results, absolute.
+    inputs : list of dict
+        File, sha256 and number of rows of each input.
+    facts : dict
+        Numbers of rows, features, plates, controls and groups.
+    progress : bool
+        Whether to draw a bar while the network trains.
+    warnings : list of str
+        What was found odd but not wrong.
+    seconds_read : float
+        What reading and checking took.
+    """
+
+    table: object
+    features: list
+    options: dict
+    out: Path
+    inputs: list
+    facts: dict
+    progress: bool = False
+    warnings: list = field(default_factory=list)
+    seconds_read: float = 0.0
+
+    @property
+    def group_columns(self):
+        """Columns of the groups that embedding and shares are averaged over; none where rows are wells."""
+        if self.options["level"] == "well":
+            return []
+        names = as_names(self.options["groups"])
+        plate = self.options["plate"]
+        return [plate, *names] if plate and WELL in names and plate not in names else names
+
+    @property
+    def metadata(self):
+        """All columns of the table that are not numbers to learn from, and not features left out."""
+        roles = {*as_names(self.options["plate"]), *as_names(self.options["groups"])}
+        features = set(self.features)
+        kept = [
+            c
+            for c in self.table
+            if c not in features and (is_metadata(c) or c in roles or self.table[c].dtype.kind not in "fiu")
+        ]
+        return self.table[kept]
+
+    def lines(self):
+        """Say in a few lines what the run will work on."""
+        facts, options = self.facts, self.options
+        files = f" of {len(self.inputs)} files" if len(self.inputs) > 1 else ""
+        lines = [
+            f"{facts['n_rows']} rows{files}, each one a {options['level']}, with {facts['n_features']} features"
+        ]
+        if facts["n_plates"]:
+            lines[0] += f", on {facts['n_plates']} plate{'s' if facts['n_plates'] > 1 else ''}"
+        if options["controls"]:
+            lines.append(f"{facts['n_controls']} rows are negative controls: {options['controls']}")
+        if options["positive_controls"]:
+            lines.append(
+                f"{facts['n_positive_controls']} rows are positive controls: {options['positive_controls']}"
+            )
+        if facts["n_groups"]:
+            lines.append(f"{facts['n_groups']} groups of rows: same {', '.join(as_names(options['groups']))}")
+        return lines
+
+
+def plan_run(
+    table,
+    *,
+    plate=None,
+    controls=None,
+    positive_controls=None,
+    groups=None,
+    features=None,
+    level="well",
+    n_archetypes=None,
+    color=None,
+    on_nonfinite="raise",
+    out="results",
+    force=False,
+    device="auto",
+    random_state=0,
+    progress=False,
+):
+    """Judge a run before any work: read the table, check it, check every option; write nothing.
+
+    Parameters
+    ----------
+    table, plate, controls, positive_controls, groups, features, level, n_archetypes, color, on_nonfinite, out, \
+    force, device, random_state, progress
+        As for `run_profiles`.
+
+    Returns
+    -------
+    RunPlan
+        The table and what the run will do with it; ``lines()`` says it in words.
+
+    Raises
+    ------
+    ValueError
+        If an option is not allowed or does not fit the table, or the table has faults
+        (see `archetypal_triplet.screens.read_profiles`).
+    OSError
+        If a file does not exist, or `out` cannot become a folder of results.
+
+    See Also
+    --------
+    run_profiles : Plans, and does it.
+
+    Examples
+    --------
+    >>> from archetypal_triplet.datasets import make_screen
+    >>> from archetypal_triplet.runs import plan_run
+    >>> profiles = make_screen(1, 1, n_replicates=1, plate_format=96, n_features=20, random_state=0).profiles
+    >>> plan = plan_run(profiles, plate="Metadata_Plate", controls="Metadata_ControlType == 'negative'")
+    >>> print("\\n".join(plan.lines()))
+    96 rows, each one a well, with 20 features, on 1 plate
+    16 rows are negative controls: Metadata_ControlType == 'negative'
+    """
+    start = time.perf_counter()
+    options = {
+        "plate": plate,
+        "controls": controls,
+        "positive_controls": positive_controls,
+        "groups": groups,
+        "features": features,
+        "level": level,
+        "n_archetypes": n_archetypes,
+        "color": color,
+        "on_nonfinite": on_nonfinite,
+        "device": device,
+        "random_state": random_state,
+    }
+    out = check_results_folder(out, force=force)
+    _check_options(options)
+    with heard_warnings() as heard:
+        frame, inputs = _read(table, options)
+        _check_against_table(frame, options)
+        _warn_of_roles(options)
+    roles = {name: options[name] for name in ("plate", "controls", "groups")}
+    names = feature_columns(frame, **roles, features=features)
+    facts = _facts(frame, names, options)
+    seconds = round(time.perf_counter() - start, 3)
+    return RunPlan(frame, names, options, out, inputs, facts, progress, heard, seconds)
+
+
+def _check_options(options):
+    level, n_archetypes, seed = options["level"], options["n_archetypes"], options["random_state"]
+    if level not in LEVELS:
+        raise ValueError(f"level={level!r} is unknown. Choose from: {', '.join(LEVELS)}.")
+    if n_archetypes is not None and not (isinstance(n_archetypes, Integral) and n_archetypes >= 1):
+        raise ValueError(
+            f"n_archetypes={n_archetypes!r} (--n-archetypes) must be a whole number of at least 1, "
+            "or left out for several labelings, which is better."
+        )
+    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise ValueError(
+            f"random_state={seed!r} (--seed) must be a whole number from 0 to {2**32 - 1}, "
+            "so that the run can be repeated."
+        )
+    if options["positive_controls"] and not options["controls"]:
+        raise ValueError(
+            "Positive controls (--positive-controls) are compared with negative ones: give controls (--controls) too."
+        )
+    resolve_device(options["device"])
+
+
+def _read(table, options):
+    """Return the table as it is used, and where it came from."""
+    roles = {name: options[name] for name in ("plate", "controls", "features", "level", "on_nonfinite")}
+    if is_frame(table):
+        frame = as_pandas(table)
+        source = {"file": None, "sha256": _hash_table(frame), "of": HASH_OF_TABLE, "n_rows": len(frame)}
+        return clean_profiles(frame, **roles), [source]
+    paths = [table] if isinstance(table, (str, Path)) else list(table)
+    frame = read_profiles(paths, **roles)
+    return frame, [{"file": str(path), "sha256": sha256_of(path), "of": "the file"} for path in paths]
+
+
+def _hash_table(table):
+    from pandas.util import hash_pandas_object
+
+    digest = hashlib.sha256("\n".join(map(str, table.columns)).encode())
+    digest.update(np.ascontiguousarray(hash_pandas_object(table, index=False).to_numpy()))
+    return digest.hexdigest()
+
+
+def _check_against_table(table, options):
+    """Judge what the readers do not know of: other roles, and whether there are rows enough."""
+    ours = [c for c in table if str(c).startswith(EMBEDDING_PREFIX)]
+    if ours:
+        raise ValueError(
+            f"The table already holds an embedding ({ours[0]}, ...). Give the profiles that it was made from."
+        )
+    check_columns_exist(table, as_names(options["groups"]), parameter="groups")
+    if options["color"]:
+        check_columns_exist(table, [options["color"]], parameter="color")
+    if options["positive_controls"]:
+        positive = select_rows(table, options["positive_controls"], parameter="positive_controls")
+        both = positive & select_rows(table, options["controls"])
+        if both.any():
+            raise ValueError(
+                f"{both.sum()} rows are chosen by controls={options['controls']!r} and also by "
+                f"positive_controls={options['positive_controls']!r}. A row can be one of them at most."
+            )
+    n_archetypes = options["n_archetypes"]
+    largest = max(LEVELS[options["level"]]["n_archetypes"]) if n_archetypes is None else n_archetypes
+    if largest > len(table):
+        raise ValueError(
+            f"{'Up to ' if n_archetypes is None else ''}{largest} archetypes are sought, but the table has only "
+            f"{len(table)} rows. Give more rows, or a smaller n_archetypes (--n-archetypes)."
+        )
+
+
+def _warn_of_roles(options):
+    if options["plate"] and not options["controls"]:
+        warnings.warn(
+            "A plate is named, but no negative controls (--controls): plates are not centered, because the mean of "
+            "a plate holds the effects of its compounds.",
+            DataWarning,
+            stacklevel=3,
+        )
+    if options["level"] != "well" and not options["groups"]:
+        warnings.warn(
+            f"Rows are {options['level']}s, but nothing tells which of them belong to one well: "
+            "--groups Metadata_Plate,Metadata_Well makes a better map, and gives wells.parquet.",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def _facts(table, features, options):
+    plate, groups = options["plate"], options["groups"]
+    facts = {"n_rows": len(table), "n_features": len(features)}
+    facts["n_plates"] = len(np.unique(plate_names(table, plate))) if plate else None
+    facts["n_groups"] = int(group_codes(table, groups, plate=plate).max()) + 1 if groups else None
+    for name in ("controls", "positive_controls"):
+        query = options[name]
+        facts[f"n_{name}"] = int(select_rows(table, query, parameter=name).sum()) if query else None
+    return facts

@@ -1,0 +1,326 @@
+"""run_profiles: a table of profiles in, a folder of results out."""
+
+import platform
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from sklearn.utils import Bunch
+
+from archetypal_triplet._pipeline import make_archetypal_triplet
+from archetypal_triplet.runs._model import save_model
+from archetypal_triplet.runs._plan import plan_run
+from archetypal_triplet.runs._progress import Stages, TrainingBar, heard_warnings, log_plan
+from archetypal_triplet.runs._quality import compute_quality, quality_lines
+from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
+from archetypal_triplet.runs._tables import (
+    find_reference_labeler,
+    make_archetypes_table,
+    make_embedding_table,
+    make_group_table,
+)
+
+PACKAGES = ("archetypal-triplet", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skorch", "torch")
+
+
+def execute(plan, folder):
+    """Do what a plan says and write all results into an empty folder.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        From `plan_run`.
+    folder : Path
+        Where to write.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        As `run_profiles`, without ``folder``.
+    """
+    started = datetime.now(UTC)
+    begin = time.perf_counter()
+    stages = Stages()
+    stages.seconds["read"] = plan.seconds_read
+    with heard_warnings() as heard:
+        pipeline, components = _fit(plan, stages)
+        normalizer, embedder = pipeline["normalize"], pipeline["embed"]
+        labeler, position = find_reference_labeler(embedder.labeler_)
+        with stages("tables") as say:
+            embedding = make_embedding_table(plan.metadata, embedder.transform(components), labeler)
+            archetypes = make_archetypes_table(plan.table, normalizer, components, labeler)
+            groups = make_group_table(embedding, plan.group_columns) if plan.group_columns else None
+            say("described %d archetypes", len(archetypes))
+        quality = None
+        if plan.options["positive_controls"]:
+            with stages("quality") as say:
+                quality = compute_quality(plan, embedding, components, groups)
+                say("control separability")
+        with stages("files") as say:
+            files = _write_tables(folder, embedding, archetypes, groups, quality)
+            save_model(pipeline, folder / "model")
+            files["model/"] = "normaliser and network, for later plates: archetypal-triplet embed"
+            _draw_map(folder / "map.png", plan, embedding)
+            files["map.png"] = "the map: the first two principal components of the embedding"
+            say("wrote tables, map and model")
+    info = {
+        "format": "archetypal-triplet run",
+        "format_version": 1,
+        "started_utc": started.isoformat(timespec="seconds"),
+        "seconds": {**stages.seconds, "total": round(time.perf_counter() - begin + plan.seconds_read, 3)},
+        "parameters": plan.options,
+        "seed": plan.options["random_state"],
+        "versions": _versions(),
+        "device": str(embedder.device_),
+        "input": plan.inputs,
+        "table": plan.facts,
+        "trained_on": _trained_on(embedder, len(embedding)),
+        "archetypes": _archetypes_info(embedder.labeler_, labeler, position),
+        "warnings": [*plan.warnings, *heard],
+        "files": files,
+    }
+    write_json(folder / RUN_FILE, info)
+    return Bunch(
+        pipeline=pipeline,
+        embedding=embedding,
+        archetypes=archetypes,
+        groups=groups,
+        quality=quality,
+        info=info,
+    )
+
+
+def run_profiles(
+    table,
+    *,
+    plate=None,
+    controls=None,
+    positive_controls=None,
+    groups=None,
+    features=None,
+    level="well",
+    n_archetypes=None,
+    color=None,
+    on_nonfinite="raise",
+    out="results",
+    force=False,
+    device="auto",
+    random_state=0,
+    progress=False,
+):
+    """Learn the map of a screen from its profiles, and write a folder of results.
+
+    Everything that can be judged is judged before any work. The steps are those of
+    `archetypal_triplet.make_archetypal_triplet`: normalise, label by archetypes, train the embedding; then tables,
+    map and model are written beside `out`, and put in its place in one step when all is complete.
+
+    Parameters
+    ----------
+    table : DataFrame, str, Path, or list of str or Path
+        The profiles, or files of them as `archetypal_triplet.screens.read_profiles` reads them.
+    plate : str or None, default=None
+        Column that names the plate.
+    controls : str or None, default=None
+        Query that chooses the negative controls, such as ``"Metadata_ControlType == 'negative'"``.
+    positive_controls : str or None, default=None
+        Query that chooses the positive controls. They are scored against the negative ones, and are not used
+        otherwise.
+    groups : str, list of str or None, default=None
+        Columns whose equal values mark rows of one kind: the well of fields or cells, or the treatment of replicates.
+    features : list of str or None, default=None
+        Feature columns; None takes all numeric columns that are not metadata.
+    level : {"well", "field", "cell"}, default="well"
+        What a row is.
+    n_archetypes : int or None, default=None
+        None trains on twelve labelings with different numbers of archetypes, which is better; an int on one.
+    color : str or None, default=None
+        One more column to color the map by.
+    on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
+        What to do with NaN and infinities among the features.
+    out : str or Path, default="results"
+        Folder of results.
+    force : bool, default=False
+        Whether older results in `out` are replaced. Anything else that is there is never touched.
+    device : str, default="auto"
+        Where the network is trained: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+    random_state : int, default=0
+        Seed of archetypes and network. The same seed, threads and device give the same results.
+    progress : bool, default=False
+        Whether to draw a bar while the network trains.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        ``folder``, the fitted ``pipeline``, the tables ``embedding``, ``archetypes``, ``groups`` (means over `groups`
+        where rows are fields or cells, else None) and ``quality`` (None without positive controls), ``info`` (the
+        content of run.json) and ``summary`` (a text to print).
+
+    Raises
+    ------
+    ValueError
+        If the table or an option has a fault; the message says which and what to do.
+    OSError
+        If a file does not exist, or `out` cannot become a folder of results.
+
+    Warns
+    -----
+    DataWarning, CollapseWarning
+        As log records of level WARNING, which are kept in run.json too.
+
+    See Also
+    --------
+    plan_run : The checks alone.
+    embed_profiles : Later plates through the model of a run.
+
+    Notes
+    -----
+    The embedding has seen every row that it is computed for: a number computed from it, such as the separability of
+    controls, describes this map, and is not an estimate for other plates. run.json says so.
+
+    Several labelings have no common set of shares. The shares, pseudo-labels and archetypes that are written are those
+    of the first labeling with the fewest archetypes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from archetypal_triplet.datasets import make_screen
+    >>> from archetypal_triplet.runs import run_profiles
+    >>> profiles = make_screen(1, 1, n_replicates=1, plate_format=96, n_features=20, random_state=0).profiles
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run_profiles(
+    ...         profiles,
+    ...         plate="Metadata_Plate",
+    ...         controls="Metadata_ControlType == 'negative'",
+    ...         n_archetypes=4,
+    ...         out=folder + "/results",
+    ...     )
+    ...     sorted(path.name for path in result.folder.iterdir())
+    ['archetypes.parquet', 'embedding.parquet', 'map.png', 'model', 'run.json']
+    >>> result.archetypes["Archetype"].tolist()
+    ['Archetype_0', 'Archetype_1', 'Archetype_2', 'Archetype_3']
+    """
+    plan = plan_run(**locals())
+    log_plan(plan)
+    with results_folder(out, force=force) as folder:
+        result = execute(plan, folder)
+    result.folder = plan.out
+    result.summary = summarize(result)
+    return result
+
+
+def _fit(plan, stages):
+    """Fit the two steps of the Pipeline one after the other, so that each can be timed and nothing is done twice."""
+    names = ("n_archetypes", "level", "plate", "controls", "groups", "device", "random_state")
+    pipeline = make_archetypal_triplet(**{name: plan.options[name] for name in names}, features=plan.features)
+    normalizer, embedder = pipeline["normalize"], pipeline["embed"]
+    with stages("normalize") as say:
+        components = normalizer.fit_transform(plan.table)
+        share = normalizer.explained_variance_ratio_.sum()
+        say(
+            "normalised %d features to %d components (%.0f %% of the variance)",
+            normalizer.features_kept_.sum(), normalizer.n_components_, 100 * share,
+        )  # fmt: skip
+    bar = TrainingBar(embedder.max_steps, shown=plan.progress)
+    with stages("archetypes_and_network") as say:
+        embedder.set_params(callbacks=[bar])
+        embedder.fit(components)
+        bar.check_not_interrupted()
+        embedder.set_params(callbacks=None)
+        say("trained the network for %d steps on %s", embedder.n_steps_, embedder.device_)
+    return pipeline, components
+
+
+def _write_tables(folder, embedding, archetypes, groups, quality):
+    files = {}
+
+    def write(name, table, what):
+        table.to_parquet(folder / name, index=False) if name.endswith("parquet") else table.to_csv(
+            folder / name, index=False
+        )
+        files[name] = what
+
+    write("embedding.parquet", embedding, f"{len(embedding)} rows: metadata, embedding, shares, pseudo-label")
+    write("archetypes.parquet", archetypes, f"{len(archetypes)} archetypes: what each one is")
+    if groups is not None:
+        write("wells.parquet", groups, f"{len(groups)} groups of rows: mean embedding and shares")
+    if quality is not None:
+        write("quality.csv", quality, "control separability")
+    return files
+
+
+def _draw_map(path, plan, embedding):
+    from archetypal_triplet.plotting import plot_run_overview
+
+    plot_run_overview(embedding, color=plan.options["color"], path=path)
+
+
+def _versions():
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def _trained_on(embedder, n_rows):
+    labels = embedder.labels_ if embedder.labels_.ndim == 2 else embedder.labels_[:, None]
+    return {
+        "what": "every row of the table, controls and treated rows alike; no label, mechanism or control type was used "
+        "to train. Numbers computed from these rows describe a map that has seen them.",
+        "n_rows": n_rows,
+        "n_labelings": labels.shape[1],
+        "n_rows_labeled_at_least_once": int((labels >= 0).any(axis=1).sum()),
+        "n_steps": embedder.n_steps_,
+        "spread": embedder.spread_,
+        "last_round": embedder.history_[-1],
+    }
+
+
+def _archetypes_info(labeler, reference, position):
+    labelers = getattr(labeler, "labelers_", [labeler])
+    return {
+        "labelings": [
+            {
+                "n_archetypes": len(one["archetypes"].archetypes_),
+                "explained_variance": one["archetypes"].explained_variance_,
+                "n_labeled": int(one["labels"].label_counts_.sum()),
+            }
+            for one in labelers
+        ],
+        "reference_labeling": position,
+        "reference_n_archetypes": len(reference["archetypes"].archetypes_),
+        "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that trained the network, "
+        "the first with the fewest archetypes.",
+    }
+
+
+def summarize(result):
+    """Return the lines that tell a person what a run has found and where it is."""
+    info = result.info
+    shown = _display_path(result.folder)
+    lines = ["", "Archetypes (mean share of all rows; most typical rows)"]
+    described = next(
+        (c for c in ("Typical_Compound", "Typical_ControlType") if c in result.archetypes), "Typical_Rows"
+    )
+    for _, row in result.archetypes.iterrows():
+        lines.append(f"  {row['Archetype']:<13}{100 * row['Mean_Share']:4.0f} %  {_cut(row[described])}")
+    if result.quality is not None:
+        lines += ["", *quality_lines(result.quality)]
+    width = max(len(name) for name in info["files"])
+    lines += ["", f"Results in {shown} ({info['seconds']['total']:.0f} s)"]
+    lines += [f"  {name:<{width}}  {what}" for name, what in info["files"].items()]
+    return "\n".join(lines)
+
+
+def _cut(text, width=80):
+    return text if len(text) <= width else text[: width - 4].rstrip() + " ..."
+
+
+def _display_path(folder):
+    try:
+        return f"{folder.relative_to(Path.cwd())}/"
+    except ValueError:
+        return f"{folder}/"

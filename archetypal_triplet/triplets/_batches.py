@@ -57,7 +57,7 @@ class LabelBatches(torch.utils.data.Dataset):
     Parameters
     ----------
     inputs : Tensor of shape (n_samples, ...)
-        Standardised inputs, float32, on the host.
+        Standardized inputs, float32, on the host.
     codes : ndarray of shape (n_samples, n_labelings)
         From :func:`~archetypal_triplet.triplets._labels.encode_labels`; -1 is never drawn.
     groups : ndarray of shape (n_samples,) or None

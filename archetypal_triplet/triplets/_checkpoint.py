@@ -20,15 +20,14 @@ _IRRELEVANT = {
 }
 
 
-def compute_fingerprint(params, random_state, *arrays):
+def compute_fingerprint(params, *arrays):
     """Text that is equal for two fits that would do the same steps.
 
     Parameters
     ----------
     params : dict
-        The estimator's own parameters.
-    random_state : int, RandomState or None
-        Its `random_state`; only an int is compared, since the drawn seeds lie in the checkpoint.
+        The estimator's own parameters; of `random_state` only an int is compared, since the drawn seeds lie
+        in the checkpoint.
     *arrays : ndarray
         The data, hashed.
 
@@ -38,6 +37,7 @@ def compute_fingerprint(params, random_state, *arrays):
         Hexadecimal digest.
     """
     digest = hashlib.sha256()
+    random_state = params["random_state"]
     for key in sorted(params):
         if key in _IRRELEVANT or key == "random_state":
             continue
@@ -88,12 +88,13 @@ class Checkpoint:
             ) from error
         if version != _VERSION:
             raise ValueError(
-                f"checkpoint_path={str(self.path)!r} has version {version}; this release reads {_VERSION}. {cure}"
+                f"checkpoint_path={str(self.path)!r} has version {version}; this release reads {_VERSION}. "
+                f"{cure}"
             )
         if state["fingerprint"] != self.fingerprint:
             raise ValueError(
-                f"checkpoint_path={str(self.path)!r} was written by a fit with other data, labels or parameters. "
-                f"{cure} (A labeler without a fixed random_state gives other labels each time.)"
+                f"checkpoint_path={str(self.path)!r} was written by a fit with other data, labels or "
+                f"parameters. {cure} (A labeler without a fixed random_state gives other labels each time.)"
             )
         return state
 
@@ -131,7 +132,7 @@ class Checkpoint:
         Parameters
         ----------
         net : TripletNet
-            Initialised.
+            Initialized.
         loop : TrainingLoop
             At step 0.
         exclusive : bool

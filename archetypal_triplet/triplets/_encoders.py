@@ -49,8 +49,8 @@ def check_module(module):
     if isinstance(module, nn.Module):
         name = type(module).__name__
         raise ValueError(
-            f"module={name}(...) is an instance; pass the class or a function that makes one, so that every fit "
-            f"starts from fresh weights: TripletEmbedder(module={name}, module_kwargs=dict(...))."
+            f"module={name}(...) is an instance; pass the class or a function that makes one, so that every "
+            f"fit starts from fresh weights: TripletEmbedder(module={name}, module_kwargs=dict(...))."
         )
 
 

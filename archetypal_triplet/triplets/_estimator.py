@@ -1,6 +1,5 @@
 """The estimator of stage 3."""
 
-import contextlib
 import os
 import warnings
 from numbers import Integral, Real
@@ -12,34 +11,36 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from archetypal_triplet._utils._exceptions import CollapseWarning
-from archetypal_triplet.triplets._batches import LabelBatches
-from archetypal_triplet.triplets._checkpoint import Checkpoint, compute_fingerprint
-from archetypal_triplet.triplets._encoders import UnitLengthEncoder, check_module
-from archetypal_triplet.triplets._inference import compute_embedding, compute_triplet_accuracy, draw_triplets
-from archetypal_triplet.triplets._inputs import compute_scaling, read_table, standardize
+from archetypal_triplet.triplets._encoders import check_module
+from archetypal_triplet.triplets._inference import (
+    N_TRIPLETS,
+    compute_embedding,
+    compute_triplet_accuracy,
+    draw_triplets,
+)
+from archetypal_triplet.triplets._inputs import compute_scaling, read_table
 from archetypal_triplet.triplets._labels import NO_SOURCE, check_label_values, encode_labels, find_labels
-from archetypal_triplet.triplets._losses import TripletCriterion, compute_spread
+from archetypal_triplet.triplets._losses import compute_spread
 from archetypal_triplet.triplets._mining import MINERS
-from archetypal_triplet.triplets._net import STEPS_PER_ROUND, Perturbation, TrainingLoop, TripletNet
-from archetypal_triplet.triplets._seeding import deterministic_torch, draw_seeds, resolve_device, seeded_torch
+from archetypal_triplet.triplets._seeding import resolve_device
+from archetypal_triplet.triplets._training import find_previous, train_network
 
-# few enough to be quick, enough for a standard error of half a percent
-_N_SCORED_TRIPLETS = 10_000
+# rows from which the spread is computed at most
 _N_SPREAD_ROWS = 4096
 
 
 class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Embedding learned by a neural network from triplets of (pseudo-)labelled samples.
+    """Embedding learned by a neural network from triplets of (pseudo-)labeled samples.
 
     The network f maps a sample to a point on the unit sphere. It is trained so that an anchor lies nearer to
-    a positive (a sample with the anchor's label) than to a negative (a sample with another label), by a margin
-    in Euclidean distance::
+    a positive (a sample with the anchor's label) than to a negative (a sample with another label), by a
+    margin in Euclidean distance::
 
         loss = mean over triplets of max(0, |f(a) - f(p)| - |f(a) - f(n)| + margin)
 
-    The labels come from one source: a `labeler` that is fitted on `X`, a `label_column` of `X`, or, if both are
-    None, the target `y`. With a labeler or a label column `y` is ignored, as PCA ignores it. The label -1 means
-    "none", and such samples are never trained on.
+    The labels come from one source: a `labeler` that is fitted on `X`, a `label_column` of `X`, or, if both
+    are None, the target `y`. With a labeler or a label column `y` is ignored, as PCA ignores it. The label -1
+    means "none", and such samples are never trained on.
 
     Parameters
     ----------
@@ -86,10 +87,11 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Standard deviation of the Gaussian noise added to training inputs, in units of each column's standard
         deviation in the training data. With more than two dimensions columns are channels.
     keep_weight : float or None, default=None
-        Weight of the keep term, the mean squared difference between the cosines of embedding and standardised
-        input over the pairs of a batch. It rescues weak labels. None is 1 with fewer than 4 labelings, else 0.
+        Weight of the keep term, the mean squared difference between the cosines of embedding and standardized
+        input over the pairs of a batch. It rescues weak labels. None is 1 with fewer than 4 labelings, else
+        0.
     augment : callable or None, default=None
-        ``augment(inputs, generator) -> inputs``, applied to each standardised batch (a tensor on the device)
+        ``augment(inputs, generator) -> inputs``, applied to each standardized batch (a tensor on the device)
         before the noise; draws only from the torch generator.
     groups_column : int, str or None, default=None
         Column of `X` with groups, e.g. plates, as numbers or (in frames) text. A positive from another group
@@ -112,9 +114,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Have torch use deterministic algorithms during `fit`. On the CPU the same seed and number of threads
         give the same result anyway.
     checkpoint_path : str, path-like or None, default=None
-        File for the state of training, written every 20 steps. If it exists when `fit` begins, training goes on
-        from it, and ends with the same weights as without the interruption; a file of other data or parameters
-        is refused.
+        File for the state of training, written every 20 steps. If it exists when `fit` begins, training goes
+        on from it, and ends with the same weights as without the interruption; a file of other data or
+        parameters is refused.
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Further skorch callbacks; an epoch is a round of 20 steps.
     warm_start : bool, default=False
@@ -137,9 +139,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     n_steps_ : int
         Steps trained, earlier fits under `warm_start` included.
     history_ : list of dict
-        One record per round of 20 steps: `step`, `loss` (mean over the round, without the keep term), `active`
-        (share of triplets with a loss above 0; NaN with `criterion`), `spread` and `effective_rank` of the last
-        batch's embedding, `lr`, and with validation `valid_score`.
+        One record per round of 20 steps: `step`, `loss` (mean over the round, without the keep term),
+        `active` (share of triplets with a loss above 0; NaN with `criterion`), `spread` and `effective_rank`
+        of the last batch's embedding, `lr`, and with validation `valid_score`.
     in_shape_ : tuple of int
         Shape of one sample as the network gets it.
     device_ : str
@@ -155,22 +157,22 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     Warns
     -----
     CollapseWarning
-        If the embedding has collapsed at the end of training: `spread_` below 0.2 and the loss within 5 % of the
-        margin.
+        If the embedding has collapsed at the end of training: `spread_` below 0.2 and the loss within 5 % of
+        the margin.
     DataWarning
         If labels with a single sample, or labelings with a single label, are left out.
 
     Notes
     -----
     A step costs O(b^2 embedding_dim) time and O(b^2) memory for a batch of b = labels_per_batch x
-    samples_per_label beside the network itself, whatever the number of samples; `fit` holds one float32 copy of
-    the input.
+    samples_per_label beside the network itself, whatever the number of samples; `fit` holds one float32 copy
+    of the input.
 
     References
     ----------
     F. Schroff, D. Kalenichenko, J. Philbin. FaceNet: a unified embedding for face recognition and clustering.
-    CVPR 2015, section 3.2 (semi-hard triplets). A. Hermans, L. Beyer, B. Leibe. In defense of the triplet loss
-    for person re-identification. arXiv:1703.07737, section 2 (batches of P labels x K samples).
+    CVPR 2015, section 3.2 (semi-hard triplets). A. Hermans, L. Beyer, B. Leibe. In defense of the triplet
+    loss for person re-identification. arXiv:1703.07737, section 2 (batches of P labels x K samples).
 
     Examples
     --------
@@ -307,28 +309,19 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_module(self.module)
         device = resolve_device(self.device)
-        previous = self._find_previous()
         if self.labeler is None and self.label_column is None and y is None:
             raise ValueError(NO_SOURCE)
         table = read_table(self, X, reset=True)
         labels, labeler = find_labels(self, X, len(table.features), table.labels, y)
         coded = encode_labels(labels)
 
-        in_shape = tuple(table.features.shape[1:])
-        if previous is None:
-            scaling = compute_scaling(table.features)
-        elif previous["in_shape"] != in_shape or previous["embedding_dim"] != self.embedding_dim:
-            raise ValueError(
-                f"warm_start=True goes on with a network from {previous['in_shape']} to "
-                f"{previous['embedding_dim']} dimensions, and is now asked for {in_shape} to "
-                f"{self.embedding_dim}: set warm_start=False to start afresh."
-            )
-        else:
-            scaling = previous["scaling"]
+        previous = find_previous(self, in_shape=table.features.shape[1:])
+        scaling = compute_scaling(table.features) if previous is None else previous.scaling
+        trained = train_network(self, table, coded.codes, scaling, device, previous)
 
         self._mean, self._inverse_scale = scaling
-        self.in_shape_ = in_shape
         self._n_features_out = self.embedding_dim
+        self.in_shape_ = tuple(table.features.shape[1:])
         self.labels_ = labels
         self.classes_ = coded.classes if labels.ndim == 2 else coded.classes[0]
         if labeler is not None:
@@ -336,130 +329,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         elif hasattr(self, "labeler_"):
             del self.labeler_
         self.device_ = str(device)
-        self._train(table, coded.codes, device, previous)
+        self.net_, self.n_steps_, self.history_ = trained
         self._judge_collapse(table.features)
         return self
-
-    def _find_previous(self):
-        if not (self.warm_start and hasattr(self, "net_")):
-            return None
-        return {
-            "in_shape": self.in_shape_,
-            "embedding_dim": self._n_features_out,
-            "scaling": (self._mean, self._inverse_scale),
-            "weights": self.net_.module_.state_dict(),
-            "n_steps": self.n_steps_,
-            "history": self.history_,
-        }
-
-    def _train(self, table, codes, device, previous):
-        inputs = standardize(table.features, self._mean, self._inverse_scale)
-        groups = None if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
-        n_steps_before = 0 if previous is None else previous["n_steps"]
-        seeds = draw_seeds(self.random_state, 4)
-        checkpoint = None
-        if self.checkpoint_path is not None:
-            checkpoint = Checkpoint(
-                self.checkpoint_path,
-                compute_fingerprint(
-                    {**self.get_params(deep=False), "n_steps_before": n_steps_before},
-                    self.random_state,
-                    inputs,
-                    codes,
-                ),
-            )
-            seeds = checkpoint.seeds(seeds)
-        train_rows, validation = self._hold_out(table.features, codes, device, seeds[3])
-        if train_rows is not None:
-            inputs, codes = inputs[train_rows], encode_labels(codes[train_rows], warn=False).codes
-            groups = None if groups is None else groups[train_rows]
-
-        loop = TrainingLoop(
-            LabelBatches(
-                torch.from_numpy(inputs),
-                codes,
-                groups,
-                labels_per_batch=self.labels_per_batch,
-                samples_per_label=self.samples_per_label,
-                max_steps=self.max_steps,
-                steps_per_round=STEPS_PER_ROUND,
-                rng=np.random.default_rng(seeds[0]),
-                device=device,
-            ),
-            Perturbation(self.input_noise, self._inverse_scale > 0, self.augment, device, seeds[1]),
-            precision=self.precision,
-            validation=validation,
-            patience=self.patience,
-            save=None if checkpoint is None else lambda net, loop: checkpoint.save(net, loop, seeds),
-            first_step=n_steps_before,
-            verbose=self.verbose,
-        )
-        net = self._make_net(device, n_labelings=codes.shape[1])
-        # code from outside may draw from torch's global generator: such fits borrow it to their end
-        foreign = any(v is not None for v in (self.module, self.criterion, self.augment, self.callbacks))
-        with contextlib.ExitStack() as stack:
-            if self.deterministic:
-                stack.enter_context(deterministic_torch(device))
-            with seeded_torch(seeds[2], device) if not foreign else contextlib.nullcontext():
-                if foreign:
-                    stack.enter_context(seeded_torch(seeds[2], device))
-                net.initialize()
-            if previous is not None:
-                net.module_.load_state_dict(previous["weights"])
-            if checkpoint is not None:
-                checkpoint.resume(net, loop, exclusive=foreign)
-            if self.compile:
-                net.module_.compile()
-            net.run(loop)
-        self.net_ = net
-        self.n_steps_ = n_steps_before + loop.batches.step
-        self.history_ = ([] if previous is None else previous["history"]) + loop.history
-
-    def _make_net(self, device, n_labelings):
-        keep_weight = self.keep_weight
-        if keep_weight is None:
-            keep_weight = 1.0 if n_labelings < 4 else 0.0
-        return TripletNet(
-            UnitLengthEncoder,
-            module__in_shape=self.in_shape_,
-            module__embedding_dim=self.embedding_dim,
-            module__factory=self.module,
-            module__factory_kwargs=self.module_kwargs,
-            criterion=TripletCriterion,
-            criterion__mining=self.mining,
-            criterion__margin=self.margin,
-            criterion__keep_weight=keep_weight,
-            criterion__criterion=self.criterion,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=self.weight_decay,
-            lr=self.lr,
-            train_split=None,
-            callbacks=None if self.callbacks is None else list(self.callbacks),
-            verbose=0,
-            device=device,
-        )
-
-    def _hold_out(self, features, codes, device, seed):
-        if not self.validation_fraction:
-            return None, None
-        rng = np.random.default_rng(seed)
-        shuffled = rng.permutation(len(features))
-        n_held = round(self.validation_fraction * len(features))
-        held, train = np.sort(shuffled[:n_held]), np.sort(shuffled[n_held:])
-        triplets = draw_triplets(codes[held], _N_SCORED_TRIPLETS, rng)
-        if triplets.shape[1] == 0:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} holds out {n_held} of {len(features)} samples, "
-                "among which there is no triplet: it takes two samples of one label and one of another. Hold "
-                "out more, or set validation_fraction=0."
-            )
-        rows = features[held]
-
-        def validation(module):
-            embedding = compute_embedding(module, rows, self._mean, self._inverse_scale, device)
-            return compute_triplet_accuracy(embedding, triplets)
-
-        return train, validation
 
     def _judge_collapse(self, features):
         step = -(-len(features) // _N_SPREAD_ROWS)
@@ -469,10 +341,10 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         near_margin = self.criterion is not None or abs(loss - self.margin) <= 0.05 * self.margin
         if self.spread_ < 0.2 and near_margin:
             warnings.warn(
-                f"The embedding has collapsed: its spread is {self.spread_:.3f} (1 at most, collapsed below 0.2) "
-                f"and the loss is {loss:.3f} (margin {self.margin}). Use mining='semihard', more labelings or "
-                "more samples per label, a lower lr, or look whether the labels can be told from the input "
-                "at all.",
+                f"The embedding has collapsed: its spread is {self.spread_:.3f} (1 at most, collapsed below "
+                f"0.2) and the loss is {loss:.3f} (margin {self.margin}). Use mining='semihard', more "
+                "labelings or more samples per label, a lower lr, or look whether the labels can be told "
+                "from the input at all.",
                 CollapseWarning,
                 stacklevel=3,
             )
@@ -501,10 +373,11 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def score(self, X, y=None):
         """Share of fixed triplets of `X` that the embedding puts in the right order.
 
-        Up to 10,000 triplets are drawn from the labels of `X`, always the same for the same labels: an anchor,
-        another sample with its label, and one with another label. Pass samples that were not trained on. Never
-        choose the number of archetypes or clusters by it: fewer labels are simply easier to tell apart, and the
-        score rises whether they mean something or not. Use `bicross_validated_variance` for that.
+        Up to 10,000 triplets are drawn from the labels of `X`, always the same for the same labels: an
+        anchor, another sample with its label, and one with another label. Pass samples that were not trained
+        on. Never choose the number of archetypes or clusters by it: fewer labels are simply easier to tell
+        apart, and the score rises whether they mean something or not. Use `bicross_validated_variance` for
+        that.
 
         Parameters
         ----------
@@ -528,7 +401,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         table = read_table(self, X, reset=False)
         labels = self._predict_labels(X, table, y)
         codes = encode_labels(labels, warn=False).codes
-        triplets = draw_triplets(codes, _N_SCORED_TRIPLETS, np.random.default_rng(0))
+        triplets = draw_triplets(codes, N_TRIPLETS, np.random.default_rng(0))
         return compute_triplet_accuracy(self._embed(table.features), triplets)
 
     def _predict_labels(self, X, table, y):
@@ -543,8 +416,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return check_label_values(self.labeler_.predict(X), source="the labeler's prediction")
         if y is None:
             raise ValueError(
-                "score requires y to be passed, but the target y is None: this embedder was fitted with labels "
-                "from y and cannot label new samples itself."
+                "score requires y to be passed, but the target y is None: this embedder was fitted with "
+                "labels from y and cannot label new samples itself."
             )
         labels = check_label_values(y, source="y")
         if len(labels) != len(table.features):

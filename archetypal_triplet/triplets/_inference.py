@@ -10,6 +10,9 @@ from archetypal_triplet.triplets._inputs import standardize
 _TABLE_BLOCK = 256
 _IMAGE_BLOCK = 16
 
+# few enough to be quick, enough for a standard error of half a percent
+N_TRIPLETS = 10_000
+
 
 @torch.inference_mode()
 def compute_embedding(module, X, mean, inverse_scale, device):
@@ -20,7 +23,7 @@ def compute_embedding(module, X, mean, inverse_scale, device):
     module : torch.nn.Module
         The encoder, on `device`.
     X : ndarray of shape (n_samples, ...)
-        Inputs before standardisation.
+        Inputs before standardization.
     mean, inverse_scale : ndarray
         From :func:`~archetypal_triplet.triplets._inputs.compute_scaling`.
     device : torch.device or str

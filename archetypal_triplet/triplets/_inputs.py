@@ -1,4 +1,4 @@
-"""From what the caller passes to what the network sees: columns popped, the rest standardised."""
+"""From what the caller passes to what the network sees: columns popped, the rest standardized."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -89,8 +89,8 @@ def read_table(estimator, X, *, reset):
     n_dimensions = len(getattr(X, "shape", ()))
     if estimator.module is None and n_dimensions > 2:
         raise ValueError(
-            f"X has {n_dimensions} dimensions, and the default encoder reads tables: expected <= 2. Turn images "
-            "into features first, or pass a torch class for such input as module."
+            f"X has {n_dimensions} dimensions, and the default encoder reads tables: expected <= 2. Turn "
+            "images into features first, or pass a torch class for such input as module."
         )
     if groups_column is None or not is_frame(X):
         if isinstance(label_column, str) or isinstance(groups_column, str):
@@ -134,8 +134,8 @@ def _split(values, positions, groups):
         return Table(values, labels, groups)
     if values.ndim != 2:
         raise ValueError(
-            f"label_column and groups_column need a table, and X has {values.ndim} dimensions: pass the labels "
-            "as y or give a labeler instead."
+            f"label_column and groups_column need a table, and X has {values.ndim} dimensions: pass the "
+            "labels as y or give a labeler instead."
         )
     features = np.delete(values, taken, axis=1)
     if features.shape[1] == 0:
@@ -190,7 +190,7 @@ def standardize(X, mean, inverse_scale):
     Returns
     -------
     ndarray of the shape of X, float32
-        Standardised values. Values beyond float32 are clipped to its range.
+        Standardized values. Values beyond float32 are clipped to its range.
     """
     shape = (1, -1) + (1,) * (X.ndim - 2)
     mean, inverse_scale = mean.reshape(shape), inverse_scale.reshape(shape)

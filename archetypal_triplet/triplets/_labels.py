@@ -8,8 +8,8 @@ from sklearn.base import clone
 
 from archetypal_triplet._utils._exceptions import DataWarning
 
-NO_SOURCE = """TripletEmbedder requires y to be passed, but the target y is None: it has no labels to train on.
-Give it exactly one source of labels, for instance
+NO_SOURCE = """TripletEmbedder requires y to be passed, but the target y is None: it has no
+labels to train on. Give it exactly one source of labels, for instance
 
     TripletEmbedder(labeler=Pipeline([
         ("archetypes", ArchetypalAnalysis(8)), ("labels", PseudoLabeler(threshold=0.5))]))
@@ -65,7 +65,7 @@ def check_label_values(labels, *, source):
         if wrong.size:
             raise ValueError(
                 f"{source} is not integral: {wrong.size} of {labels.size} values are no whole number, e.g. "
-                f"{wrong.flat[0]:.6g}. Labels are whole numbers, with -1 for unlabelled samples; check that "
+                f"{wrong.flat[0]:.6g}. Labels are whole numbers, with -1 for unlabeled samples; check that "
                 "this is the column of labels and not a feature."
             )
         labels = labels.astype(np.int64)
@@ -122,8 +122,8 @@ def find_labels(estimator, X, n_samples, label_values, y):
         labels = check_label_values(y, source="y")
         if len(labels) != n_samples:
             raise ValueError(
-                f"y has {len(labels)} rows and X has {n_samples}: found input variables with inconsistent numbers "
-                "of samples. Pass one row of labels per row of X."
+                f"y has {len(labels)} rows and X has {n_samples}: found input variables with inconsistent "
+                "numbers of samples. Pass one row of labels per row of X."
             )
         return labels, None
     labeler = clone(estimator.labeler)
@@ -131,8 +131,8 @@ def find_labels(estimator, X, n_samples, label_values, y):
     labels = check_label_values(labels, source=f"the labels that labeler={type(labeler).__name__} returned")
     if len(labels) != n_samples:
         raise ValueError(
-            f"labeler={type(labeler).__name__} returned {len(labels)} labels for {n_samples} samples; it must "
-            "return one row of labels per row of X."
+            f"labeler={type(labeler).__name__} returned {len(labels)} labels for {n_samples} samples; it "
+            "must return one row of labels per row of X."
         )
     return labels, labeler
 
@@ -198,16 +198,16 @@ def _explain_too_few(columns):
     names, counts = np.unique(best[~is_unlabeled(best)], return_counts=True)
     if names.size == 0:
         return (
-            f"every label is -1 (unlabelled): {n_unlabeled} of {columns.size} labels. Lower the threshold of the "
-            "PseudoLabeler, or check the labeler on these samples."
+            f"every label is -1 (unlabeled): {n_unlabeled} of {columns.size} labels. Lower the threshold of "
+            "the PseudoLabeler, or check the labeler on these samples."
         )
     n_usable = int((counts > 1).sum())
     words = "1 class is" if n_usable == 1 else f"{n_usable} classes are"
     shown = ", ".join(f"{a}: {c}" for a, c in list(zip(names.tolist(), counts.tolist(), strict=True))[:10])
     return (
         f"{words} left to train on, and a triplet needs 2 with at least 2 samples each. Samples per label: "
-        f"{shown}; unlabelled (-1): {n_unlabeled}. Use more archetypes or clusters, lower the threshold of the "
-        "PseudoLabeler, or pass more samples."
+        f"{shown}; unlabeled (-1): {n_unlabeled}. Use more archetypes or clusters, lower the threshold of "
+        "the PseudoLabeler, or pass more samples."
     )
 
 
@@ -224,8 +224,8 @@ def _warn_dropped(n_labelings, singles, n_kept):
         )
     if n_kept < n_labelings:
         warnings.warn(
-            f"{n_labelings - n_kept} of {n_labelings} labelings have fewer than 2 labels with 2 samples each and "
-            "are not trained on.",
+            f"{n_labelings - n_kept} of {n_labelings} labelings have fewer than 2 labels with 2 samples each "
+            "and are not trained on.",
             DataWarning,
             stacklevel=4,
         )

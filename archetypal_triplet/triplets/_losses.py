@@ -47,7 +47,7 @@ def compute_keep_loss(embedding, inputs):
     embedding : Tensor of shape (b, embedding_dim)
         Embedding of a batch.
     inputs : Tensor of shape (b, ...)
-        The standardised inputs of the same rows, without noise.
+        The standardized inputs of the same rows, without noise.
 
     Returns
     -------

@@ -23,8 +23,8 @@ class StopTraining(Exception):
 def compute_one_cycle(step, n_steps, lr):
     """Learning rate and first Adam coefficient of a step of the one-cycle schedule.
 
-    Both move along half cosines: the rate from lr / 25 up to lr over the first 30 % of the steps, then down to
-    lr / 250,000, the coefficient from 0.95 to 0.85 and back (Smith and Topin 2019, section 3; torch's
+    Both move along half cosines: the rate from lr / 25 up to lr over the first 30 % of the steps, then down
+    to lr / 250,000, the coefficient from 0.95 to 0.85 and back (Smith and Topin 2019, section 3; torch's
     ``OneCycleLR`` with its defaults).
 
     Parameters

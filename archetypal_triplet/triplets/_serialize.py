@@ -58,11 +58,11 @@ def module_state(embedder):
     if embedder.module is not None:
         name = getattr(embedder.module, "__qualname__", repr(embedder.module))
         raise ValueError(
-            f"module={name} cannot be written: only the default encoder (module=None) is stored as weights and "
-            "numbers. Save such an embedder with joblib.dump, or its weights with torch.save."
+            f"module={name} cannot be written: only the default encoder (module=None) is stored as weights "
+            "and numbers. Save such an embedder with joblib.dump, or its weights with torch.save."
         )
     state = embedder.net_.module_.state_dict()
-    tensors = {_WEIGHTS + key: np.ascontiguousarray(value.cpu().numpy()) for key, value in state.items()}
+    tensors = {_WEIGHTS + key: np.array(value.cpu()) for key, value in state.items()}
     tensors["mean"] = np.asarray(embedder._mean, dtype=np.float64)
     tensors["inverse_scale"] = np.asarray(embedder._inverse_scale, dtype=np.float64)
     config = {
@@ -79,7 +79,8 @@ def module_state(embedder):
         config = json.loads(json.dumps(config, default=_to_plain, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"module_kwargs={embedder.module_kwargs!r} cannot be written as JSON: use numbers, text and lists."
+            f"module_kwargs={embedder.module_kwargs!r} cannot be written as JSON: use numbers, text and "
+            "lists."
         ) from error
     return tensors, config
 
@@ -114,8 +115,9 @@ def embedder_from_state(tensors, config, *, device="cpu"):
     """
     if config.get("format") != _FORMAT or config.get("version") != _VERSION:
         raise ValueError(
-            f"the model's description has format={config.get('format')!r}, version={config.get('version')!r}; "
-            f"this release reads format={_FORMAT!r}, version={_VERSION}. Write the model again with this release."
+            f"the model's description has format={config.get('format')!r}, "
+            f"version={config.get('version')!r}; this release reads format={_FORMAT!r}, version={_VERSION}. "
+            "Write the model again with this release."
         )
     unknown = sorted(set(config["params"]) - set(_PLAIN))
     if unknown:
@@ -156,8 +158,8 @@ def _load_weights(net: TripletNet, tensors):
     wrong += [f"{name}: not known" for name in tensors if name not in shapes]
     if wrong:
         raise ValueError(
-            f"the model's arrays do not fit its description ({make_mlp.__name__}): {'; '.join(wrong[:5])}. The "
-            "two files do not belong together, or one of them is damaged."
+            f"the model's arrays do not fit its description ({make_mlp.__name__}): {'; '.join(wrong[:5])}. "
+            "The two files do not belong together, or one of them is damaged."
         )
     # a copy each: torch shares memory with numpy, and the caller's arrays may be read-only maps of a file
     net.module_.load_state_dict(

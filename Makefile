@@ -89,7 +89,7 @@ lint-spelling: $(VENV)/.with-lint
 # numpydoc's checker reads pyproject.toml where there is one and then never looks at setup.cfg
 lint-docstrings: $(VENV)/.with-lint
 	@mkdir -p $(VENV)/numpydoc && cp setup.cfg $(VENV)/numpydoc/
-	find archetypal_triplet -name '*.py' | sort | xargs $(PY) -m numpydoc.hooks.validate_docstrings --config $(VENV)/numpydoc
+	find archetypal_triplet -name '*.py' | sort | xargs $(PY) -m numpydoc lint --config $(VENV)/numpydoc
 
 lint-imports: $(VENV)/.with-lint
 	$(VENV)/bin/lint-imports --no-cache

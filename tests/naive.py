@@ -24,3 +24,95 @@ def naive_pseudo_labels(mixtures, threshold, per_label=None, exclude=()):
             if candidates[i] == label and mixtures[i, label] >= cut:
                 labels[i] = label
     return labels
+
+
+# --- triplets -------------------------------------------------------------------------------------------
+
+
+def naive_distance(x, y):
+    """Euclidean distance of two points."""
+    return float(sum((float(a) - float(b)) ** 2 for a, b in zip(x, y, strict=True)) ** 0.5)
+
+
+def naive_candidates(labels, groups, anchor):
+    """Rows that may be the anchor's positive (of another group where there are such), and its negatives."""
+    positives = [i for i in range(len(labels)) if i != anchor and labels[i] == labels[anchor]]
+    if groups is not None:
+        across = [i for i in positives if groups[i] != groups[anchor]]
+        positives = across or positives
+    return positives, [i for i in range(len(labels)) if labels[i] != labels[anchor]]
+
+
+def naive_semihard_negative(embedding, anchor, positive, negatives):
+    """The nearest negative that is farther away than the positive; where there is none, the farthest."""
+    limit = naive_distance(embedding[anchor], embedding[positive])
+    beyond = [i for i in negatives if naive_distance(embedding[anchor], embedding[i]) > limit]
+    if beyond:
+        return min(beyond, key=lambda i: naive_distance(embedding[anchor], embedding[i]))
+    return max(negatives, key=lambda i: naive_distance(embedding[anchor], embedding[i]))
+
+
+def naive_hardest(embedding, anchor, positives, negatives):
+    """The farthest positive and the nearest negative."""
+    return (
+        max(positives, key=lambda i: naive_distance(embedding[anchor], embedding[i])),
+        min(negatives, key=lambda i: naive_distance(embedding[anchor], embedding[i])),
+    )
+
+
+def naive_triplet_losses(embedding, triplets, margin):
+    """What the negative of each triplet lacks to be farther than the positive by the margin."""
+    return [
+        max(
+            0.0,
+            naive_distance(embedding[a], embedding[p]) - naive_distance(embedding[a], embedding[n]) + margin,
+        )
+        for a, p, n in triplets
+    ]
+
+
+def naive_cosine(x, y):
+    """Cosine of the angle between two vectors; 0 if one of them is zero."""
+    norms = naive_distance(x, np.zeros(len(x))) * naive_distance(y, np.zeros(len(y)))
+    return 0.0 if norms == 0 else float(np.dot(x, y)) / norms
+
+
+def naive_keep_loss(embedding, inputs):
+    """Mean squared difference of the cosines of embedding and input over all ordered pairs."""
+    n = len(embedding)
+    terms = [
+        (naive_cosine(embedding[i], embedding[j]) - naive_cosine(inputs[i], inputs[j])) ** 2
+        for i in range(n)
+        for j in range(n)
+        if i != j
+    ]
+    return sum(terms) / len(terms)
+
+
+def naive_spread(embedding):
+    """Root mean square distance to the mean point."""
+    center = [sum(column) / len(embedding) for column in np.transpose(embedding)]
+    return (sum(naive_distance(row, center) ** 2 for row in embedding) / len(embedding)) ** 0.5
+
+
+def naive_standardize(X):
+    """Subtract column means, divide by column standard deviations; constant columns become zero."""
+    out = np.zeros(X.shape)
+    for j in range(X.shape[1]):
+        column = [float(v) for v in X[:, j]]
+        if max(column) == min(column):
+            continue
+        mean = sum(column) / len(column)
+        deviation = (sum((v - mean) ** 2 for v in column) / len(column)) ** 0.5
+        for i, v in enumerate(column):
+            out[i, j] = (v - mean) / deviation
+    return out
+
+
+def naive_triplet_accuracy(embedding, triplets):
+    """Share of triplets whose positive is nearer than the negative, ties counting half."""
+    hits = 0.0
+    for a, p, n in triplets:
+        near, far = naive_distance(embedding[a], embedding[p]), naive_distance(embedding[a], embedding[n])
+        hits += 0.5 if near == far else float(near < far)
+    return hits / len(triplets)

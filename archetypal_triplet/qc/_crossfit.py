@@ -1,0 +1,173 @@
+"""Scores of control wells along an axis that was drawn without them."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+MAX_PLATE_FOLDS = 10
+N_WELL_FOLDS = 5
+N_REPEATS = 5
+# an axis drawn through fewer wells of a class points nowhere
+MIN_TRAIN = 4
+
+
+def make_default_classifier():
+    """Linear discriminant with a shrunken covariance, which stands more columns than wells."""
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+
+
+def center_plates(X, is_positive, plates):
+    """Take away the shift of every plate, as far as it exceeds what chance explains.
+
+    A plate's shift is estimated by the mean of its negative controls and shrunk by ``t / (t + s / n)``, where
+    s is the variance within plates, t that between plates (method of moments, per column) and n the number of
+    the plate's negative controls. With three controls a plate and no plate effect, plain centering would only
+    add noise.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_wells, n_features)
+        Control wells.
+    is_positive : ndarray of shape (n_wells,), dtype bool
+        Which wells are positive controls.
+    plates : ndarray of shape (n_wells,), dtype int
+        Plate of each well, 0 .. n_plates - 1.
+
+    Returns
+    -------
+    ndarray of shape (n_wells, n_features)
+        The wells without their plate's shift; those of plates without negative controls are left as they are.
+    """
+    n_plates = plates.max() + 1
+    negative = ~is_positive
+    counts = np.bincount(plates[negative], minlength=n_plates).astype(float)
+    with_controls = counts > 0
+    n_negative, n_known = counts.sum(), with_controls.sum()
+    if n_known < 2 or n_negative <= n_known:
+        return X
+    means = np.zeros((n_plates, X.shape[1]))
+    np.add.at(means, plates[negative], X[negative])
+    means[with_controls] /= counts[with_controls, None]
+    grand = X[negative].mean(axis=0)
+    within = ((X[negative] - means[plates[negative]]) ** 2).sum(axis=0) / (n_negative - n_known)
+    spread = (counts[:, None] * (means - grand) ** 2)[with_controls].sum(axis=0)
+    between = (spread - (n_known - 1) * within) / (n_negative - (counts**2).sum() / n_negative)
+    between = np.maximum(between, 0.0)
+    error = within / np.maximum(counts, 1.0)[:, None]
+    share = np.divide(between, between + error, out=np.zeros_like(error), where=between + error > 0)
+    share[~with_controls] = 0.0
+    return X - (share * (means - grand))[plates]
+
+
+def reduce_columns(X, n_components):
+    """Standardize the columns, drop constant ones, and keep `n_components` principal components (None: all).
+
+    Blind to which well is which, so it may look at all of them.
+    """
+    spread = X.std(axis=0)
+    varies = spread > 1e-12 * np.maximum(np.abs(X).max(axis=0), np.finfo(float).tiny)
+    X = (X[:, varies] - X[:, varies].mean(axis=0)) / spread[varies]
+    if n_components is None or n_components >= min(X.shape):
+        return X
+    return PCA(n_components, svd_solver="full").fit_transform(X)
+
+
+def choose_plate_folds(is_positive, plates, rng):
+    """Fold of every well such that a plate is never split, or None where the plates do not allow it.
+
+    Every fold holds at least one plate with both classes, and the wells outside of it are enough to draw an
+    axis.
+    """
+    n_plates = plates.max() + 1
+    has_both = (np.bincount(plates[is_positive], minlength=n_plates) > 0) & (
+        np.bincount(plates[~is_positive], minlength=n_plates) > 0
+    )
+    n_folds = min(int(has_both.sum()), MAX_PLATE_FOLDS)
+    if n_folds < 2:
+        return None
+    fold_of_plate = np.empty(n_plates, dtype=int)
+    for group in (np.flatnonzero(has_both), np.flatnonzero(~has_both)):
+        fold_of_plate[rng.permutation(group)] = np.arange(len(group)) % n_folds
+    folds = fold_of_plate[plates]
+    for fold in range(n_folds):
+        outside = is_positive[folds != fold]
+        if min(outside.sum(), (~outside).sum()) < MIN_TRAIN:
+            return None
+    return folds
+
+
+def draw_well_folds(is_positive, rng):
+    """Random fold of every well, each class dealt evenly over `N_WELL_FOLDS` or fewer folds."""
+    n_folds = min(N_WELL_FOLDS, is_positive.sum(), (~is_positive).sum())
+    folds = np.empty(len(is_positive), dtype=int)
+    for members in (np.flatnonzero(is_positive), np.flatnonzero(~is_positive)):
+        folds[rng.permutation(members)] = np.arange(len(members)) % n_folds
+    return folds
+
+
+def score_out_of_fold(X, is_positive, folds, classifier):
+    """Score every well by a classifier fitted to the other folds.
+
+    The scores of a fold are put on the scale of the wells that the axis was drawn from: zero in the middle of
+    their two class means, one unit their standard deviation within classes.
+
+    Returns
+    -------
+    ndarray of shape (n_wells,)
+        Scores, higher towards the positive controls.
+    """
+    scores = np.empty(len(X))
+    for fold in np.unique(folds):
+        test, train = folds == fold, folds != fold
+        target = is_positive[train]
+        fitted = clone(classifier).fit(X[train], target)
+        seen = fitted.decision_function(X[train])
+        means = seen[target].mean(), seen[~target].mean()
+        spread = np.sqrt(np.mean((seen - np.where(target, *means)) ** 2))
+        scores[test] = (fitted.decision_function(X[test]) - np.mean(means)) / (spread if spread > 0 else 1.0)
+    return scores
+
+
+def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_components=None, rng):
+    """Score control wells along an axis drawn without them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_wells, n_features)
+        Control wells.
+    is_positive : ndarray of shape (n_wells,), dtype bool
+        Which wells are positive controls.
+    plates : ndarray of shape (n_wells,), dtype int, or None
+        Plate of each well.
+    classifier : classifier with ``decision_function``, default=None
+        Draws the axis; None is a linear discriminant with shrinkage.
+    n_components : int, default=None
+        Principal components to reduce to.
+    rng : Generator
+        Deals wells and plates to folds.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_repeats, n_wells)
+        Repeats differ in their folds.
+    axis : str
+        How the axis was drawn.
+    """
+    if plates is not None:
+        X = center_plates(X, is_positive, plates)
+    X = reduce_columns(X, n_components)
+    if X.shape[1] == 0:
+        return np.zeros((1, len(X))), "none: every column is constant"
+    if X.shape[1] == 1:
+        return X.T.copy(), "the only column"
+    classifier = make_default_classifier() if classifier is None else classifier
+    folds = None if plates is None else choose_plate_folds(is_positive, plates, rng)
+    if folds is not None:
+        axis = f"from other plates ({folds.max() + 1} folds)"
+        return score_out_of_fold(X, is_positive, folds, classifier)[None], axis
+    repeats = []
+    for _ in range(N_REPEATS):
+        folds = draw_well_folds(is_positive, rng)
+        repeats.append(score_out_of_fold(X, is_positive, folds, classifier))
+    return np.array(repeats), f"from other wells ({folds.max() + 1} folds, {N_REPEATS} times)"

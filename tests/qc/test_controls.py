@@ -284,10 +284,10 @@ def test_errors_of_the_values():
     table.loc[4, "Embedding_2"] = np.inf
     with pytest.raises(ValueError, match=r"2 of the 64 control rows hold NaN or infinite .*'Embedding_2'"):
         separate(table)
-    with pytest.raises(ValueError, match="is a query, but X is an array. Pass a boolean mask"):
+    with pytest.raises(ValueError, match="is a query, but X is an array"):
         separate(np.zeros((4, 2)))
+    mask = np.arange(4) < 2
     with pytest.raises(ValueError, match="is a column name, but X is an array"):
-        mask = np.arange(4) < 2
         separate(np.zeros((4, 2)), negative=mask, positive=~mask, plate="Metadata_Plate")
-    with pytest.raises(ValueError, match="neither Embedding_.* nor other numbers"):
+    with pytest.raises(ValueError, match=r"neither Embedding_.* nor other numbers"):
         separate(make_controls(0)[["Metadata_ControlType", "Metadata_Plate"]])

@@ -166,6 +166,6 @@ def _z_cell(runs):
 
 def _describe_controls(z):
     return (
-        f"{z['n_negative']} negative against {z['n_positive']} positive wells, {z['how']} "
+        f"{z['n_negative']} negative against {z['n_positive']} positive wells, axis {z['how']} "
         "[95 % bootstrap interval over wells, mean of seeds]"
     )

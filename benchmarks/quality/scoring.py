@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import metrics
 import numpy as np
 
+from archetypal_triplet.qc import compute_control_separability
+
 
 @dataclass(frozen=True)
 class View:
@@ -25,6 +27,9 @@ class View:
     compounds: frozenset | None = None
 
 
+N_BOOTSTRAP = 2000
+_WIDTH = 33
+_Z_TITLE = "control Z'"
 SCORES = ("NSC", "NSCB", "silhouette", "silhouette_wells")
 TITLES = {
     "NSC": "NSC",
@@ -99,8 +104,8 @@ def compute_z_prime(screen, X):
     Returns
     -------
     dict or None
-        ``z_prime``, ``low``, ``high``, ``auc``, ``n_negative``, ``n_positive``, ``reason`` (why there is no
-        Z', or empty). None without a positive query.
+        ``z_prime``, ``low``, ``high``, ``auc``, ``n_negative``, ``n_positive``, ``how`` (where the axis came
+        from), ``reason`` (why there is no Z', or empty). None without a positive query.
     """
     if screen.is_positive is None:
         return None
@@ -124,22 +129,76 @@ def format_scores(scores):
     for name in SCORES:
         score = scores[name]
         if not score.n_counted:
-            lines.append(f"{TITLES[name]:33s} none: no treatment has a legal partner of its label")
+            lines.append(f"{TITLES[name]:{_WIDTH}s} none: no treatment has a legal partner of its label")
             continue
         low, high = metrics.compute_interval(score)
         n_compounds = len(set(score.compounds[score.counted]))
         lines.append(
-            f"{TITLES[name]:33s} {score.mean:6.3f}   [{low:.2f}, {high:.2f}]   "
+            f"{TITLES[name]:{_WIDTH}s} {score.mean:6.3f}   [{low:.2f}, {high:.2f}]   "
             f"{score.n_counted} of {len(score.values)} treatments count ({n_compounds} compounds)"
         )
     return lines
 
 
 def separate_controls(X, is_negative, is_positive, plates):
-    """Stand-in."""
-    return
+    """Compute Z' and AUC of two kinds of wells along an axis that was drawn from other wells.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_wells, n_dimensions)
+        Embedding of the wells.
+    is_negative, is_positive : ndarray of bool, shape (n_wells,)
+        The two kinds; other wells are not used.
+    plates : array-like of shape (n_wells,)
+        Plates: the axis comes from other plates where each kind is on several.
+
+    Returns
+    -------
+    dict
+        As `compute_z_prime` returns it; ``how`` says where the axis came from.
+    """
+    table = compute_control_separability(
+        X,
+        negative=is_negative,
+        positive=is_positive,
+        plate=np.asarray(plates),
+        n_bootstrap=N_BOOTSTRAP,
+        random_state=0,
+    )
+    pooled = table[table["scope"] == "pooled"].set_index("metric")
+    z, auc = pooled.loc["z_prime"], pooled.loc["auc"]
+    return {
+        "z_prime": float(z["value"]),
+        "low": float(z["low"]),
+        "high": float(z["high"]),
+        "auc": float(auc["value"]),
+        "n_negative": int(z["n_negative"]),
+        "n_positive": int(z["n_positive"]),
+        "how": str(z["axis"]),
+        "reason": str(z["reason"]),
+    }
 
 
 def format_z_prime(z):
-    """Stand-in."""
-    return []
+    """Format Z' as lines with its numbers of wells and its interval.
+
+    Parameters
+    ----------
+    z : dict or None
+        As `compute_z_prime` returns it.
+
+    Returns
+    -------
+    list of str
+        One line.
+    """
+    if z is None:
+        return [f"{_Z_TITLE:{_WIDTH}s} none: no --positive query was given"]
+    if z["reason"]:
+        return [f"{_Z_TITLE:{_WIDTH}s} none: {z['reason']}"]
+    line = (
+        f"{_Z_TITLE:{_WIDTH}s} {z['z_prime']:6.3f}   [{z['low']:.2f}, {z['high']:.2f}]   "
+        f"{z['n_negative']} negative against {z['n_positive']} positive wells, axis {z['how']}; "
+        f"AUC {z['auc']:.3f}"
+    )
+    return [line]

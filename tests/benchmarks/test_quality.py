@@ -279,7 +279,6 @@ def profiles_path(tmp_path):
             rows.append((f"0{plate}", f"A{well + 1:02d}", f"week{plate % 2}", *names, *values))
     columns = ["Plate", "Well", "Batch", "Compound", "Concentration", "MOA", "ControlType"]
     table = pd.DataFrame(rows, columns=[f"Metadata_{c}" for c in columns] + [f"Cells_f{i}" for i in range(6)])
-    table.loc[(table["Metadata_Compound"] == "c0"), "Metadata_ControlType"] = "positive"
     path = tmp_path / "profiles.csv"
     table.to_csv(path, index=False)
     return path
@@ -291,12 +290,14 @@ def arguments(path, **changes):
 
 
 def test_the_command_prints_scores_with_denominators(profiles_path, capsys):
-    assert score.main(arguments(profiles_path, positive="Metadata_ControlType == 'positive'")) == 0
+    assert score.main(arguments(profiles_path, positive="Metadata_MOA in ['m0', 'm1']")) == 0
     text = capsys.readouterr().out
     assert "8 of 8 treatments count (8 compounds)" in text
     assert "NSC " in text
     assert "NSCB " in text
     assert "48 negative controls" in text
+    assert "control Z' " in text
+    assert re.search(r"48 negative against 12 positive wells, axis from other plates", text)
 
 
 def test_the_command_scores_an_external_array(profiles_path, tmp_path, capsys):
@@ -304,6 +305,7 @@ def test_the_command_scores_an_external_array(profiles_path, tmp_path, capsys):
     np.save(tmp_path / "e.npy", table.filter(like="Cells_").to_numpy())
     assert score.main(arguments(profiles_path)) == 0
     of_table = capsys.readouterr().out.splitlines()[2:]
+    assert "control Z'                        none: no --positive query was given" in of_table
     assert score.main(arguments(profiles_path, array=tmp_path / "e.npy")) == 0
     assert capsys.readouterr().out.splitlines()[2:] == of_table
 

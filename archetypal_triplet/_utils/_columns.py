@@ -24,6 +24,12 @@ CONFIDENCE = "Pseudolabel_Confidence"
 IDENTIFIER_WORDS = ("plate", "well", "site", "field", "batch", "week", "compound", "barcode", "replicate")
 # stay numeric even though they are metadata
 QUANTITY_WORDS = ("concentration", "dose", "time", "count")
+# a quantity's unit or name is text
+_TEXT_ENDINGS = ("unit", "units", "name", "label", "type", "id", "category")
+# begin the names of columns that somebody forgot to call Metadata_
+_METADATA_WORDS = ("plate", "well", "site", "batch", "week", "compound", "concentration", "dose", "replicate")
+_METADATA_WORDS += ("barcode", "treatment", "moa")
+_METADATA_NAMES = ("row", "column", "col", "field", "fov", "index", "")
 
 # where a thing lies or which number it bears says nothing about its phenotype
 _POSITION = re.compile(
@@ -39,3 +45,37 @@ def is_metadata(name):
 def is_position_like(name):
     """Tell whether a feature name is a position, a number of an object or a link (CellProfiler's words)."""
     return _POSITION.search(str(name)) is not None
+
+
+def split_words(name):
+    """Split a column name into its words, lower case, without ``Metadata``: "WellRow" gives well, row."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", str(name).removeprefix(METADATA_PREFIX))
+    return [word.lower() for word in words]
+
+
+def is_quantity(name):
+    """Tell whether a metadata column holds a concentration, dose, time or count, so that it stays numeric."""
+    words = split_words(name)
+    return bool(words) and words[-1] not in _TEXT_ENDINGS and any(word in QUANTITY_WORDS for word in words)
+
+
+def is_identifier(name):
+    """Tell whether a metadata column names a plate, well, compound or the like, so that it stays text."""
+    return not is_quantity(name) and any(word in IDENTIFIER_WORDS for word in split_words(name))
+
+
+def looks_like_metadata(name):
+    """Tell whether a column without ``Metadata_`` is rather metadata than a feature, by how it begins."""
+    words = split_words(name)
+    whole = str(name).lower()
+    return (
+        whole in _METADATA_NAMES
+        or whole.startswith("unnamed:")
+        or (bool(words) and words[0] in _METADATA_WORDS)
+    )
+
+
+def pad_well(name):
+    """Write a well as an upper-case row and a column of two digits ("a1" gives "A01"); other names stay."""
+    match = re.fullmatch(r"([A-Za-z]{1,2})0*(\d{1,2})", str(name).strip())
+    return f"{match[1].upper()}{int(match[2]):02d}" if match else name

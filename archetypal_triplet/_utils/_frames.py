@@ -1,6 +1,7 @@
 """Tables by duck typing: the estimators accept frames without importing pandas."""
 
 import re
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -50,6 +51,34 @@ def shorten(names, n_shown=_N_SHOWN):
     return ", ".join(names[:n_shown]) + more
 
 
+def count_of(n, noun):
+    """Return a number with its noun, "1 row" or "2 rows"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def describe_choice(columns, missing):
+    """Say which columns a person may have meant, or else which there are to choose from.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The columns that exist.
+    missing : str
+        The name that was not found.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    present = [str(c) for c in columns]
+    close = get_close_matches(missing, present, n=3)
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    metadata = [c for c in present if c.startswith("Metadata_")] or present
+    return f"Columns to choose from: {shorten(metadata, 30)}."
+
+
 def check_columns_exist(X, names, *, parameter):
     """Raise if the frame `X` lacks one of `names`.
 
@@ -65,26 +94,29 @@ def check_columns_exist(X, names, *, parameter):
     Raises
     ------
     ValueError
-        Naming the missing columns and those of the same kind that exist.
+        Naming the missing columns, and those that were perhaps meant or that exist.
     """
-    present = [str(c) for c in X.columns]
-    known = set(present)
+    known = {str(c) for c in X.columns}
     missing = [str(n) for n in names if str(n) not in known]
-    if missing:
-        metadata = [c for c in present if c.startswith("Metadata_")] or present
-        what = (
-            f"{parameter}={missing[0]!r} is not a column"
-            if len(missing) == 1
-            else f"{len(missing)} names in {parameter} are not columns"
-        )
-        listed = f" ({shorten(missing)})" if len(missing) > 1 else ""
-        raise ValueError(f"{what} of the table{listed}. Columns to choose from: {shorten(metadata, 30)}.")
+    if not missing:
+        return
+    what = (
+        f"{parameter}={missing[0]!r} is not a column of the table"
+        if len(missing) == 1
+        else f"{len(missing)} names in {parameter} are not columns of the table ({shorten(missing)})"
+    )
+    raise ValueError(f"{what}. {describe_choice(X.columns, missing[0])}")
+
+
+def query_words(query):
+    """Return the words of a query string that may be columns, quoted values left out."""
+    return set(re.findall(r"\w+", _without_quoted(query)))
 
 
 def queried_columns(X, query):
     """List the columns of the frame `X` that the query string `query` speaks of, in the table's order."""
     text = _without_quoted(query)
-    words = set(re.findall(r"\w+", text))
+    words = query_words(query)
     return [c for c in X.columns if str(c) in words or f"`{c}`" in text]
 
 
@@ -122,7 +154,10 @@ def select_rows(X, query, *, parameter="controls", allow_empty=False):
     except Exception as error:  # pandas passes on whatever its parser met
         name = re.match(r"name '(.+)' is not defined", str(error))
         if name:
-            check_columns_exist(X, [name.group(1)], parameter=f"the column in {parameter}")
+            raise ValueError(
+                f"{parameter}={query!r} speaks of {name[1]!r}, which is not a column of the table. "
+                f"{describe_choice(X.columns, name[1])}"
+            ) from error
         raise ValueError(
             f"{parameter}={query!r} is not a query that the table can answer "
             f"({type(error).__name__}: {error}). Write a condition on columns, such as {example}."

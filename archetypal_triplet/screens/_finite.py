@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from archetypal_triplet._utils._frames import count_of, shorten
+
 
 def count_not_finite(values):
     """Count NaN and infinities by column.
@@ -26,7 +28,35 @@ def count_not_finite(values):
     return n_nan, n_inf
 
 
-def check_finite(values, names, *, cure="Drop or impute these features or rows first."):
+def describe_not_finite(n_nan, n_inf, names, finite_rows):
+    """Say how many values are NaN or infinite, in which columns and rows.
+
+    Parameters
+    ----------
+    n_nan, n_inf : ndarray of shape (n_features,)
+        As `count_not_finite` returns them.
+    names : list of str
+        Names of the columns; empty for a plain array.
+    finite_rows : ndarray of shape (n_samples,), dtype bool
+        Rows without such values.
+
+    Returns
+    -------
+    str
+        Part of a sentence.
+    """
+    counts = n_nan + n_inf
+    worst = np.argsort(-counts, kind="stable")[: (counts > 0).sum()]
+    listed = [f"{names[c] if len(names) else f'column {c}'} ({counts[c]})" for c in worst]
+    rows = np.flatnonzero(~finite_rows)
+    return (
+        f"{n_nan.sum()} NaN and {n_inf.sum()} infinity (inf) values, in {len(worst)} of "
+        f"{count_of(len(counts), 'feature')}: {shorten(listed, 5)}; in {len(rows)} of "
+        f"{count_of(len(finite_rows), 'row')} (first: row {rows[0]})"
+    )
+
+
+def check_finite(values, names):
     """Raise if there are NaN or infinities.
 
     Parameters
@@ -35,8 +65,6 @@ def check_finite(values, names, *, cure="Drop or impute these features or rows f
         Floats.
     names : list of str
         Names of the columns; empty for a plain array.
-    cure : str, default="Drop or impute these features or rows first."
-        Last sentence of the message.
 
     Raises
     ------
@@ -45,14 +73,6 @@ def check_finite(values, names, *, cure="Drop or impute these features or rows f
     """
     n_nan, n_inf = count_not_finite(values)
     bad = np.flatnonzero(n_nan + n_inf)
-    if not len(bad):
-        return
-    rows = np.flatnonzero(~np.isfinite(values[:, bad]).all(axis=1))
-    worst = bad[np.argsort(-(n_nan + n_inf)[bad], kind="stable")]
-    listed = ", ".join(f"{names[c] if names else f'column {c}'} ({n_nan[c] + n_inf[c]})" for c in worst[:5])
-    more = f" and {len(worst) - 5} more" if len(worst) > 5 else ""
-    raise ValueError(
-        f"Input X contains {n_nan.sum()} NaN and {n_inf.sum()} infinity (inf) values, in {len(bad)} of "
-        f"{values.shape[1]} features: {listed}{more}; in {len(rows)} of {len(values)} rows "
-        f"(first: row {rows[0]}). {cure}"
-    )
+    if len(bad):
+        report = describe_not_finite(n_nan, n_inf, names, np.isfinite(values[:, bad]).all(axis=1))
+        raise ValueError(f"Input X contains {report}. Drop or impute these features or rows first.")

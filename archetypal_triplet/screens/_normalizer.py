@@ -13,7 +13,13 @@ from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import as_pandas, is_frame, select_rows, shorten
 from archetypal_triplet.screens import _whitening as kernels
 from archetypal_triplet.screens._finite import check_finite
-from archetypal_triplet.screens._roles import as_names, feature_columns, group_codes, plate_names
+from archetypal_triplet.screens._roles import (
+    as_names,
+    check_plates_have_controls,
+    feature_columns,
+    group_codes,
+    plate_names,
+)
 
 _RIDGE_REPLICATES = 0.1  # vehicle wells, or replicates of a treatment on several plates
 _RIDGE_FEW = 2.0  # fields of a well
@@ -89,7 +95,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     components_ : ndarray of shape (n_components_, n_kept)
         Principal axes; the largest entry of each is positive.
     mean_ : ndarray of shape (n_kept,)
-        Mean row after step 1.
+        Origin of the components after step 1: zero, the vehicle state, where `controls` is given, else the
+        mean row.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         Share of the variance after step 1 that lies along each axis.
     ridge_ : float or None
@@ -294,7 +301,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             if self.plate is not None:
                 plates, codes = np.unique(plate_names(frame, self.plate), return_inverse=True)
                 self.plates_ = plates.tolist()
-                _check_plates_have_controls(
+                check_plates_have_controls(
                     self.plates_, np.bincount(codes[is_control], minlength=len(plates))
                 )
             if is_control.sum() <= len(np.unique(codes)):
@@ -340,6 +347,9 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         axes = kernels.principal_axes(blocks, len(values), n_kept, n_wanted)
         self.mean_, self.components_, variance, total = axes
+        if self.controls is not None:
+            # step 1 has put the vehicle state at zero, and lengths in step 4 are distances from it
+            self.mean_ = np.zeros_like(self.mean_)
         self.n_components_ = len(self.components_)
         self.explained_variance_ratio_ = variance / total
         if grouped is not None and n_free < 2 * self.n_components_:
@@ -403,20 +413,10 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             return self.centers_, codes
         chosen = select_rows(frame, self.controls, allow_empty=True) & (codes >= len(self.plates_))
         codes_new = codes[chosen] - len(self.plates_)
-        _check_plates_have_controls(new, np.bincount(codes_new, minlength=len(new)), seen=self.plates_)
+        check_plates_have_controls(new, np.bincount(codes_new, minlength=len(new)), seen=self.plates_)
         centers = kernels.group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
         return np.vstack([self.centers_, centers]), codes
 
     @property
     def _n_features_out(self):
         return self.n_components_
-
-
-def _check_plates_have_controls(plates, counts, seen=None):
-    without = [plate for plate, count in zip(plates, counts, strict=True) if count == 0]
-    if without:
-        known = "" if seen is None else f" and fit has not seen them (it saw {shorten(seen)})"
-        raise ValueError(
-            f"{len(without)} of {len(plates)} plates have no control rows{known}: {shorten(without)}. "
-            f"Add their controls, or drop the plates, or check the query in controls."
-        )

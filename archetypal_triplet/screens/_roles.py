@@ -127,3 +127,29 @@ def group_codes(X, groups, *, plate=None):
         names = [plate, *names]
     codes = X.groupby(names, sort=False, dropna=True, observed=True).ngroup()
     return np.asarray(codes.fillna(-1), dtype=np.intp)
+
+
+def check_plates_have_controls(plates, counts, seen=None):
+    """Raise if a plate has no control rows.
+
+    Parameters
+    ----------
+    plates : list of str
+        Names of plates.
+    counts : sequence of int
+        Control rows on each.
+    seen : list of str, default=None
+        Plates that `fit` has seen, if these are plates that it has not.
+
+    Raises
+    ------
+    ValueError
+        Naming the plates and the cure.
+    """
+    without = [plate for plate, count in zip(plates, counts, strict=True) if count == 0]
+    if without:
+        known = "" if seen is None else f" and fit has not seen them (it saw {shorten(seen)})"
+        raise ValueError(
+            f"{len(without)} of {len(plates)} plates have no control rows{known}: {shorten(without)}. "
+            f"Add their controls, or drop the plates, or check the query in controls."
+        )

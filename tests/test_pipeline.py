@@ -26,12 +26,12 @@ from archetypal_triplet.datasets import make_archetypes
 
 @pytest.fixture(scope="module")
 def X():
-    return make_archetypes(160, 10, 4, noise=0.05, random_state=0).X
+    return make_archetypes(160, 16, 4, noise=0.05, random_state=0).X
 
 
 @pytest.fixture(scope="module")
 def X_new():
-    return make_archetypes(30, 10, 4, noise=0.05, random_state=0).X
+    return make_archetypes(30, 16, 4, noise=0.05, random_state=0).X
 
 
 def one_labeling(n_archetypes=4, **pipeline):
@@ -49,7 +49,7 @@ def embedder(labeler=None, **params):
 
 
 def nested(labeler):
-    return Pipeline([("normalize", ScreenNormalizer(n_components=6)), ("embed", embedder(labeler))])
+    return Pipeline([("normalize", ScreenNormalizer(n_components=8)), ("embed", embedder(labeler))])
 
 
 def inline(label_column=-1):
@@ -79,7 +79,7 @@ def test_fit_without_labels_and_transform_new_rows(X, X_new):
     embedding = pipe.transform(X_new)
     assert embedding.shape == (30, 32)
     np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, rtol=1e-5)
-    assert pipe["embed"].labeler_["archetypes"].archetypes_.shape == (4, 6)
+    assert pipe["embed"].labeler_["archetypes"].archetypes_.shape == (4, 8)
 
 
 def test_nested_and_inline_give_the_same_embedding(X, X_new):
@@ -88,7 +88,7 @@ def test_nested_and_inline_give_the_same_embedding(X, X_new):
 
 
 def test_inline_on_a_named_table(X, X_new):
-    names = [f"feature_{i}" for i in range(10)]
+    names = [f"feature_{i}" for i in range(16)]
     pipe = inline("pseudolabel").set_output(transform="pandas").fit(pd.DataFrame(X, columns=names))
     table = pipe.transform(pd.DataFrame(X_new, columns=names))
     assert list(table.columns) == [f"tripletembedder{i}" for i in range(32)]

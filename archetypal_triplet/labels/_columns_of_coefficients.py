@@ -68,7 +68,7 @@ def _resolve(columns, n_features, feature_names):
             matches = np.flatnonzero(feature_names == column)
             if not matches.size:
                 raise ValueError(
-                    f"columns: {column!r} is not a column of X. Its columns: {list(feature_names)}."
+                    f"columns: {column!r} is not a column of X. Its columns: {', '.join(feature_names)}."
                 )
             positions.append(int(matches[0]))
         elif (

@@ -53,7 +53,9 @@ def load_bbbc021(data_home=None):
     FileNotFoundError
         If the folder does not hold the file.
 
-    References ---------- Images: Caie et al. (2010). Molecular Cancer Therapeutics 9, 1913. Profiles: Ljosa
+    References
+    ----------
+    Images: Caie et al. (2010). Molecular Cancer Therapeutics 9, 1913. Profiles: Ljosa
     et al. (2013). Journal of Biomolecular Screening 18, 1321. Broad Bioimage Benchmark Collection, BBBC021v1.
 
     Examples

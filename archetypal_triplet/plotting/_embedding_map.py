@@ -93,7 +93,20 @@ class EmbeddingMapDisplay:
         self.max_categories = max_categories
 
     @classmethod
-    def from_table(cls, table, *, color=None, features=None, max_categories=10, ax=None, **plot_options):
+    def from_table(
+        cls,
+        table,
+        *,
+        color=None,
+        features=None,
+        max_categories=10,
+        ax=None,
+        size=None,
+        alpha=None,
+        cmap="viridis",
+        norm=None,
+        legend=True,
+    ):
         """Draw the map of a table with an embedding, such as ``embedding.parquet`` of a run.
 
         Parameters
@@ -110,8 +123,16 @@ class EmbeddingMapDisplay:
             Number of classes shown, 10 at most.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
-        **plot_options : dict
-            Passed on to :meth:`plot`.
+        size : float, default=None
+            Area of a point in points squared; None chooses by the number of points.
+        alpha : float, default=None
+            Opacity of a point, 0 to 1; None chooses by the number of points.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Color scale of numbers.
+        norm : matplotlib Normalize, default=None
+            How numbers are spread over the scale; None as in :meth:`plot`.
+        legend : bool, default=True
+            Whether to draw the legend or the color scale.
 
         Returns
         -------
@@ -134,10 +155,23 @@ class EmbeddingMapDisplay:
             control_type=np.asarray(table[CONTROL_TYPE]) if CONTROL_TYPE in table.columns else None,
             max_categories=max_categories,
         )
-        return display.plot(ax=ax, **plot_options)
+        return display.plot(ax=ax, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend)
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, color=None, max_categories=10, ax=None, **plot_options):
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        color=None,
+        max_categories=10,
+        ax=None,
+        size=None,
+        alpha=None,
+        cmap="viridis",
+        norm=None,
+        legend=True,
+    ):
         """Draw the map of what a fitted estimator makes of samples.
 
         Parameters
@@ -153,8 +187,16 @@ class EmbeddingMapDisplay:
             Number of classes shown, 10 at most.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
-        **plot_options : dict
-            Passed on to :meth:`plot`.
+        size : float, default=None
+            Area of a point in points squared; None chooses by the number of points.
+        alpha : float, default=None
+            Opacity of a point, 0 to 1; None chooses by the number of points.
+        cmap : str or matplotlib Colormap, default="viridis"
+            Color scale of numbers.
+        norm : matplotlib Normalize, default=None
+            How numbers are spread over the scale; None as in :meth:`plot`.
+        legend : bool, default=True
+            Whether to draw the legend or the color scale.
 
         Returns
         -------
@@ -184,7 +226,7 @@ class EmbeddingMapDisplay:
             control_type=np.asarray(X[CONTROL_TYPE]) if has_controls else None,
             max_categories=max_categories,
         )
-        return display.plot(ax=ax, **plot_options)
+        return display.plot(ax=ax, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend)
 
     def plot(self, ax=None, *, size=None, alpha=None, cmap="viridis", norm=None, legend=True):
         """Draw the map.
@@ -200,7 +242,8 @@ class EmbeddingMapDisplay:
         cmap : str or matplotlib Colormap, default="viridis"
             Color scale of numbers.
         norm : matplotlib Normalize, default=None
-            How numbers are spread over the scale, such as ``LogNorm()`` for concentrations; None is linear.
+            How numbers are spread over the scale. None is logarithmic for concentrations and doses that span
+            more than a factor of 30, and linear between the 1st and 99th percentile for all else.
         legend : bool, default=True
             Whether to draw the legend or the color scale.
 

@@ -292,7 +292,9 @@ def compute_control_separability(
     --------
     compute_z_prime : Z' of two groups of numbers, such as one feature of the controls.
 
-    Notes ----- Measured on the wells that drew the axis, Z' and AUC of pure noise reach 1 as soon as there
+    Notes
+    -----
+    Measured on the wells that drew the axis, Z' and AUC of pure noise reach 1 as soon as there
     are about as many columns as wells; therefore no such version is offered.
 
     The intervals are percentile intervals of the bootstrap over wells with the axes held fixed, widened by

@@ -59,7 +59,9 @@ def compute_z_prime(negative, positive):
     ValueError
         If a class is empty, not one-dimensional, or holds NaN or infinite values.
 
-    References ---------- Zhang J.-H., Chung T. D. Y., Oldenburg K. R. (1999). Journal of Biomolecular
+    References
+    ----------
+    Zhang J.-H., Chung T. D. Y., Oldenburg K. R. (1999). Journal of Biomolecular
     Screening 4(2), 67-73, equation 4.
 
     Examples

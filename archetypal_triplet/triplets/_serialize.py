@@ -62,7 +62,7 @@ def module_state(embedder):
             "and numbers. Save such an embedder with joblib.dump, or its weights with torch.save."
         )
     state = embedder.net_.module_.state_dict()
-    tensors = {_WEIGHTS + key: np.array(value.cpu()) for key, value in state.items()}
+    tensors = {_WEIGHTS + key: value.cpu().numpy().copy() for key, value in state.items()}
     tensors["mean"] = np.asarray(embedder._mean, dtype=np.float64)
     tensors["inverse_scale"] = np.asarray(embedder._inverse_scale, dtype=np.float64)
     config = {

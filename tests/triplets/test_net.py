@@ -1,0 +1,87 @@
+"""The schedule, the noise, the compiled and the pickled net."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from archetypal_triplet import TripletEmbedder
+from archetypal_triplet.triplets._net import Perturbation, compute_one_cycle
+from archetypal_triplet.triplets._seeding import draw_seeds, resolve_device
+
+
+@pytest.mark.parametrize("n_steps", [5, 20, 400])
+def test_schedule_is_torchs_one_cycle(n_steps):
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=n_steps)
+    for step in range(n_steps):
+        group = optimizer.param_groups[0]
+        assert compute_one_cycle(step, n_steps, 3e-3) == pytest.approx((group["lr"], group["betas"][0]))
+        optimizer.step()
+        if step < n_steps - 1:
+            theirs.step()
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+def test_schedule_is_defined_for_a_handful_of_steps(n_steps):
+    for step in range(n_steps):
+        rate, beta = compute_one_cycle(step, n_steps, 0.1)
+        assert 0 < rate <= 0.1
+        assert 0.85 <= beta <= 0.95
+
+
+def test_noise_has_the_asked_deviation_and_spares_constant_columns():
+    perturb = Perturbation(0.5, np.array([True, False, True]), None, torch.device("cpu"), 0)
+    noise = perturb(torch.zeros(20_000, 3))
+    assert noise.std(dim=0).tolist() == pytest.approx([0.5, 0, 0.5], abs=0.01)
+    images = perturb(torch.zeros(10, 3, 20, 20))
+    assert images.std(dim=(0, 2, 3)).tolist() == pytest.approx([0.5, 0, 0.5], abs=0.03)
+
+
+def test_noise_leaves_the_batch_alone():
+    inputs = torch.zeros(4, 2)
+    Perturbation(1.0, np.array([True, True]), None, torch.device("cpu"), 0)(inputs)
+    assert not inputs.any()
+    unchanged = Perturbation(0.0, np.array([True, True]), None, torch.device("cpu"), 0)(inputs)
+    assert unchanged is inputs
+
+
+def test_seeds_repeat_for_an_int_and_advance_a_state():
+    assert draw_seeds(7, 3) == draw_seeds(7, 3)
+    state = np.random.RandomState(0)
+    assert draw_seeds(state, 3) != draw_seeds(state, 3)
+    assert len(set(draw_seeds(None, 4))) == 4
+
+
+def test_auto_is_a_device_that_exists():
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device(torch.device("cpu")) == torch.device("cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_training_agrees_and_pickles():
+    import pickle
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), np.arange(60) % 3
+    plain = TripletEmbedder(max_steps=3, random_state=0).fit(X, y)
+    compiled = TripletEmbedder(max_steps=3, random_state=0, compile=True).fit(X, y)
+    np.testing.assert_allclose(compiled.transform(X), plain.transform(X), atol=1e-3)
+    twin = pickle.loads(pickle.dumps(compiled))
+    np.testing.assert_allclose(twin.transform(X), plain.transform(X), atol=1e-3)
+
+
+@pytest.mark.gpu
+def test_a_fit_on_cuda_is_loaded_on_the_cpu():
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device here")
+    import pickle
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 10)), np.arange(200) % 5
+    fitted = TripletEmbedder(max_steps=40, device="cuda", random_state=0).fit(X, y)
+    assert next(fitted.net_.module_.parameters()).is_cuda
+    twin = pickle.loads(pickle.dumps(fitted))
+    assert not next(twin.net_.module_.parameters()).is_cuda
+    np.testing.assert_allclose(twin.transform(X), fitted.transform(X), atol=1e-3)

@@ -60,7 +60,7 @@ def format_table(name, results, *, note=""):
     return lines, merged
 
 
-def format_cells_table(name, n_cells, results):
+def format_cells_table(name, n_cells, results, *, note=""):
     """Format the Z' of wells that were averaged from the embedding of their cells.
 
     Parameters
@@ -71,6 +71,8 @@ def format_cells_table(name, n_cells, results):
         Number of cells.
     results : list of dict
         As for `format_table`, without scores.
+    note : str, default=""
+        Said under the name.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def format_cells_table(name, n_cells, results):
         To print.
     """
     by_arm = group_by_arm(results)
-    lines = ["", f"{name}: {n_cells} cells", ""]
+    lines = ["", f"{name}: {n_cells} cells", *([note] if note else []), ""]
     for runs in by_arm.values():
         lines.append(f"{runs[0]['arm'].title:{WIDTH}s} Z' {_z_cell(runs)}")
     z = next((r["z_prime"] for r in results if r["z_prime"]), None)

@@ -8,6 +8,7 @@
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from score import ROLES, add_role_options
 from scoring import View, compute_scores, compute_z_prime, separate_controls
 from screen import read_screen, select_rows
 from verdict import compare_default, make_sentence
+
+from archetypal_triplet._utils._exceptions import DataWarning
 
 WELLS = {
     "path": "bbbc021_profiles_dev/profiles.csv.gz",
@@ -183,7 +186,10 @@ def run_arms(setting, names, options):
             continue
         for seed in range(options.seeds if arm.is_seeded else 1):
             start = time.perf_counter()
-            views = arm.embed(setting, seed)
+            with warnings.catch_warnings():
+                # with many labels some have one sample; said once an arm it would drown the table
+                warnings.filterwarnings("ignore", message=".*have a single sample", category=DataWarning)
+                views = arm.embed(setting, seed)
             seconds = time.perf_counter() - start
             print(f"  {arm.title}, seed {seed}: {seconds:.1f} s", file=sys.stderr, flush=True)
             yield arm, seed, [views] if isinstance(views, View) else views, seconds

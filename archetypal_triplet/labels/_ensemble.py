@@ -1,15 +1,15 @@
 """EnsembleLabeler: many labelings of the same samples."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 _CURE = (
     "EnsembleLabeler needs a labeler to repeat: labeler=None was given. For example:\n"
@@ -38,6 +38,11 @@ class EnsembleLabeler(BaseEstimator):
         Parameters of `labeler` to vary, as in scikit-learn's searches. If all are lists their grid is walked
         in order, over and over, so 12 labelings over 6 values use each twice; if one has an ``rvs`` method
         the parameters are drawn.
+    max_samples : float or None, default=None
+        Share of the samples, above 0 and up to 1, that each labeler is fitted on, drawn anew for each; all
+        samples are labelled by its ``predict``. Labelers that agree because they saw the same few odd
+        samples make the same mistakes; half of the samples (0.5, as in stability selection [1]_) keeps
+        them apart. None fits on all samples.
     random_state : int, RandomState instance or None, default=None
         Seeds the draws, and every ``random_state`` within the labelers.
     n_jobs : int or None, default=None
@@ -65,6 +70,11 @@ class EnsembleLabeler(BaseEstimator):
     -----
     Time and memory are those of one labeler, `n_labelings` times.
 
+    References
+    ----------
+    .. [1] N. Meinshausen and P. Buehlmann, "Stability selection", Journal of the Royal Statistical Society B
+       72:417-473, 2010, section 2.2, doi 10.1111/j.1467-9868.2010.00740.x
+
     Examples
     --------
     >>> from sklearn.cluster import KMeans
@@ -82,16 +92,25 @@ class EnsembleLabeler(BaseEstimator):
         "labeler": [HasMethods(["fit"]), None],
         "n_labelings": [Interval(Integral, 1, None, closed="left")],
         "param_distributions": [dict, None],
+        "max_samples": [Interval(Real, 0, 1, closed="right"), None],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
     }
 
     def __init__(
-        self, labeler=None, n_labelings=12, *, param_distributions=None, random_state=None, n_jobs=None
+        self,
+        labeler=None,
+        n_labelings=12,
+        *,
+        param_distributions=None,
+        max_samples=None,
+        random_state=None,
+        n_jobs=None,
     ):
         self.labeler = labeler
         self.n_labelings = n_labelings
         self.param_distributions = param_distributions
+        self.max_samples = max_samples
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -116,7 +135,8 @@ class EnsembleLabeler(BaseEstimator):
         ValueError
             If `labeler` is None, or a parameter to vary is not one of its parameters.
         TypeError
-            If `labeler` has neither ``fit_predict`` nor ``predict``.
+            If `labeler` has neither ``fit_predict`` nor ``predict``, or `max_samples` is given and it has no
+            ``predict``.
         """
         if self.labeler is None:
             raise ValueError(_CURE)
@@ -125,13 +145,20 @@ class EnsembleLabeler(BaseEstimator):
                 f"labeler={self.labeler!r} has neither fit_predict nor predict, so it gives no labels. "
                 "Use a clusterer, or a Pipeline that ends in PseudoLabeler."
             )
+        if self.max_samples is not None and not hasattr(self.labeler, "predict"):
+            raise TypeError(
+                f"max_samples={self.max_samples!r} needs a labeler with predict, to label the samples that it "
+                f"was not fitted on; {type(self.labeler).__name__} has none. "
+                "Use another labeler, or max_samples=None."
+            )
         _check_rows(X)
         validate_data(self, X, skip_check_array=True)
         rng = check_random_state(self.random_state)
         self.params_ = self._draw_params(rng)
         labelers = [_with_params(self.labeler, params, rng) for params in self.params_]
+        rows = [self._draw_rows(_num_samples(X), rng) for _ in labelers]
         fitted = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_fit_labels)(labeler, X) for labeler in labelers
+            delayed(_fit_labels)(labeler, X, chosen) for labeler, chosen in zip(labelers, rows, strict=True)
         )
         self.labelers_ = [labeler for labeler, _ in fitted]
         self.labels_ = np.column_stack([labels for _, labels in fitted])
@@ -172,6 +199,13 @@ class EnsembleLabeler(BaseEstimator):
         validate_data(self, X, skip_check_array=True, reset=False)
         return np.column_stack([_as_labels(labeler.predict(X)) for labeler in self.labelers_])
 
+    def _draw_rows(self, n_samples, rng):
+        """Sorted rows for one labeler, None for all."""
+        if self.max_samples is None:
+            return None
+        n_drawn = max(1, round(self.max_samples * n_samples))
+        return np.sort(rng.permutation(n_samples)[:n_drawn])
+
     def _draw_params(self, rng):
         distributions = self.param_distributions or {}
         allowed = self.labeler.get_params(deep=True)
@@ -211,7 +245,9 @@ def _with_params(labeler, params, rng):
     return labeler.set_params(**seeds)
 
 
-def _fit_labels(labeler, X):
+def _fit_labels(labeler, X, rows):
+    if rows is not None:
+        return labeler, _as_labels(labeler.fit(_safe_indexing(X, rows)).predict(X))
     if hasattr(labeler, "fit_predict"):
         return labeler, _as_labels(labeler.fit_predict(X))
     return labeler, _as_labels(labeler.fit(X).predict(X))

@@ -50,6 +50,15 @@ def test_threads_do_not_change_the_labels(X):
     np.testing.assert_array_equal(one.fit_predict(X), clone(one).set_params(n_jobs=2).fit_predict(X))
 
 
+def test_each_labeler_is_fitted_on_its_own_share_and_labels_all(X):
+    ensemble = EnsembleLabeler(KMeans(3, n_init=1), 4, max_samples=0.5, random_state=0).fit(X)
+    assert [len(labeler.labels_) for labeler in ensemble.labelers_] == [40] * 4
+    assert len({labeler.cluster_centers_.tobytes() for labeler in ensemble.labelers_}) == 4
+    assert ensemble.labels_.shape == (80, 4)
+    np.testing.assert_array_equal(ensemble.labels_, ensemble.predict(X))
+    np.testing.assert_array_equal(clone(ensemble).fit_predict(X), ensemble.labels_)
+
+
 def test_predict_asks_every_labeler(X):
     ensemble = EnsembleLabeler(KMeans(3, n_init=1), 3, random_state=0).fit(X)
     expected = np.column_stack([labeler.predict(X[:9]) for labeler in ensemble.labelers_])
@@ -75,6 +84,8 @@ def test_a_labeler_with_fit_and_predict_only(X):
             ValueError,
             "'k' is not a parameter of the labeler. Its parameters: .*n_clusters",
         ),
+        (EnsembleLabeler(DBSCAN(), max_samples=0.5), TypeError, "DBSCAN has none. Use another labeler"),
+        (EnsembleLabeler(KMeans(), max_samples=0.0), ValueError, "'max_samples' parameter"),
         (EnsembleLabeler(KMeans(), n_labelings=0), ValueError, "'n_labelings' parameter"),
         (
             EnsembleLabeler(EnsembleLabeler(KMeans(2, n_init=1), 2), 2),

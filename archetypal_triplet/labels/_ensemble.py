@@ -147,7 +147,7 @@ class EnsembleLabeler(BaseEstimator):
             )
         if self.max_samples is not None and not hasattr(self.labeler, "predict"):
             raise TypeError(
-                f"max_samples={self.max_samples!r} needs a labeler with predict, to label the samples that it "
+                f"max_samples={self.max_samples!r} needs a labeler with predict, to label the samples it "
                 f"was not fitted on; {type(self.labeler).__name__} has none. "
                 "Use another labeler, or max_samples=None."
             )

@@ -116,3 +116,57 @@ def naive_triplet_accuracy(embedding, triplets):
         near, far = naive_distance(embedding[a], embedding[p]), naive_distance(embedding[a], embedding[n])
         hits += 0.5 if near == far else float(near < far)
     return hits / len(triplets)
+
+
+# --- screens --------------------------------------------------------------------------------------------
+
+
+def naive_plate_step(X, plates, is_control, clip):
+    """Subtract each plate's control mean, divide by the controls' spread within plates, clip."""
+    centered = np.array(X, dtype=float)
+    for plate in set(plates):
+        rows = [i for i in range(len(X)) if plates[i] == plate]
+        own = [i for i in rows if is_control[i]]
+        center = sum(X[i] for i in own) / len(own)
+        for i in rows:
+            centered[i] = X[i] - center
+    controls = [i for i in range(len(X)) if is_control[i]]
+    n_plates = len({plates[i] for i in controls})
+    spread = np.sqrt(sum(centered[i] ** 2 for i in controls) / (len(controls) - n_plates))
+    return np.minimum(np.maximum(centered / spread, -clip), clip)
+
+
+def naive_whitening(scores, groups, ridge):
+    """Multiply by (C + ridge I)^-1/2 with C the covariance within groups, scaled to mean eigenvalue 1."""
+    n_components = scores.shape[1]
+    covariance = np.zeros((n_components, n_components))
+    for group in set(groups) - {-1}:
+        rows = [i for i in range(len(scores)) if groups[i] == group]
+        mean = sum(scores[i] for i in rows) / len(rows)
+        for i in rows:
+            covariance += np.outer(scores[i] - mean, scores[i] - mean)
+    covariance = covariance / (np.trace(covariance) / n_components)
+    return scores @ naive_inverse_root(covariance + ridge * np.eye(n_components))
+
+
+def naive_inverse_root(matrix):
+    """Invert the square root of a symmetric matrix by the coupled Newton iteration of Denman and Beavers."""
+    root, inverse = matrix, np.eye(len(matrix))
+    for _ in range(60):
+        root, inverse = (root + np.linalg.inv(inverse)) / 2, (inverse + np.linalg.inv(root)) / 2
+    return inverse
+
+
+def naive_soft_length(scores, reference, soft_length):
+    """Divide each row by the root of its squared length plus that of a typical length."""
+    constant = soft_length * float(np.median([np.sqrt(sum(v * v for v in scores[i])) for i in reference]))
+    return np.array([row / np.sqrt(sum(v * v for v in row) + constant**2) for row in scores])
+
+
+def naive_neighbor_mean(rows, X, n_neighbors):
+    """Average the training rows nearest to each row."""
+    means = []
+    for row in X:
+        nearest = sorted(range(len(rows)), key=lambda j: sum((row - rows[j]) ** 2))[:n_neighbors]
+        means.append(sum(rows[j] for j in nearest) / len(nearest))
+    return np.array(means)

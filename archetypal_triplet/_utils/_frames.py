@@ -182,15 +182,21 @@ def _values_that_occur(column):
 
 
 def _without_quoted(query):
-    return re.sub(r"'[^']*'|\"[^\"]*\"", "''", query)
+    """Empty the quoted values of a query; backquoted names stay, quotes inside them are part of the name."""
+    pattern = r"`[^`]*`|'[^']*'|\"[^\"]*\""
+    return re.sub(pattern, lambda match: match[0] if match[0].startswith("`") else "''", query)
 
 
 def _check_query_is_harmless(query, parameter):
     text = _without_quoted(query)
     calls = [c for c in re.findall(r"(\w+)\s*\(", re.sub(r"`[^`]*`", "", text)) if c not in _QUERY_CALLS]
-    if "@" in text or calls or "=" in re.sub(r"[=!<>]=", "", text):
-        found = "'@'" if "@" in text else f"a call of {calls[0]!r}" if calls else "an assignment with '='"
+    odd = ["'@'"] if "@" in text else []
+    # with these, our reading of the quotes could differ from that of pandas
+    odd += [name for sign, name in (("\\", "a backslash"), ("\n", "a line break")) if sign in query]
+    odd += [f"a call of {name!r}" for name in calls]
+    odd += ["an assignment with '='"] if "=" in re.sub(r"[=!<>]=", "", text) else []
+    if odd:
         raise ValueError(
-            f"{parameter}={query!r} holds {found}. A query may compare columns with values (==, !=, <, in) "
+            f"{parameter}={query!r} holds {odd[0]}. A query may compare columns with values (==, !=, <, in) "
             f"and call isin, isna, between or str.startswith, nothing else."
         )

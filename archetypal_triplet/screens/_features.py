@@ -99,7 +99,11 @@ def _split_text(frame, names):
             text.append(name)
             continue
         column = frame[name].astype(object)
-        as_number = pandas.to_numeric(column, errors="coerce")
+        try:
+            as_number = pandas.to_numeric(column, errors="coerce")
+        except TypeError:  # lists and the like
+            text.append(name)
+            continue
         filled = np.asarray(column.notna())
         bad = filled & np.asarray(as_number.isna())
         if not bad.any():

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from archetypal_triplet._utils._columns import is_metadata
 from archetypal_triplet._utils._exceptions import DataWarning
-from archetypal_triplet._utils._frames import as_pandas, is_frame, select_rows, shorten
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows, shorten
 from archetypal_triplet.screens import _whitening as kernels
 from archetypal_triplet.screens._finite import check_finite
 from archetypal_triplet.screens._roles import (
@@ -36,7 +36,9 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
        within-plate standard deviation of the controls, clipped at :math:`\pm` `clip`. Without `controls`,
        every feature minus its mean over all rows, divided by its standard deviation, clipped: rows are never
        centered by plate without controls, because a plate's mean then holds the effects of its compounds.
-    2. *Principal components* of the result, about its mean row.
+    2. *Principal components* of the result: its principal axes about the mean row, with coordinates that are
+       measured from zero, the state of the controls (from the mean row, without `controls`). So the length
+       of a row is its distance from the untreated state.
     3. *Regularized whitening.* :math:`z \leftarrow z (C + \mathrm{ridge}\, I)^{-1/2}`, where :math:`C` is the
        covariance of the variation that means nothing, scaled to a mean eigenvalue of 1: deviations of rows
        from the mean of their group where `groups` is given, else of controls from the mean of their
@@ -281,6 +283,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _feature_columns(self, frame, roles, reset):
         if reset:
+            check_columns_exist(frame, as_names(self.plate), parameter="plate")
             return feature_columns(frame, **roles)
         names = list(getattr(self, "feature_names_in_", []))
         present = set(frame.columns)

@@ -287,6 +287,7 @@ def _clean(frame, left_out, plate, controls, features, level, on_nonfinite):
         raise ValueError(
             f"The table has {frame.shape[1]} columns and no rows, so there is nothing to work on."
         )
+    frame = frame.set_axis([str(c) for c in frame.columns], axis=1).reset_index(drop=True)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise ValueError(f"The table has several columns of one name: {shorten(twice)}. Rename or drop them.")
@@ -296,11 +297,11 @@ def _clean(frame, left_out, plate, controls, features, level, on_nonfinite):
     metadata = [c for c in frame.columns if (is_metadata(c) or c in roles) and c not in named]
     typed = type_metadata(frame, metadata, identifiers=set(as_names(plate)))
     pandas = import_optional("pandas", extra=_EXTRA)
-    known = pandas.DataFrame(typed, index=frame.index).reset_index(drop=True)
+    known = pandas.DataFrame(typed, index=frame.index)
     plates, n_controls = _count_by_plate(known, plate, controls)
     _check_keys(known, plate, level)
     values, more, kept = clean_features(frame, metadata, features, on_nonfinite)
-    cleaned = pandas.concat([known, values.reset_index(drop=True)], axis=1)
+    cleaned = pandas.concat([known, values], axis=1)
     if not kept.all():
         cleaned = cleaned[kept].reset_index(drop=True)
         plates, n_controls = _count_by_plate(cleaned, plate, controls)

@@ -52,6 +52,9 @@ def feature_columns(X, *, plate=None, controls=None, groups=None, features=None)
         pairs = zip(X.columns, X.dtypes, strict=True)
         types = {c: t for c, t in pairs if c not in roles and not is_metadata(c)}
         names = list(types)
+    if len(set(X.columns)) < X.shape[1]:
+        twice = dict.fromkeys(c for i, c in enumerate(X.columns) if c in set(X.columns[:i]))
+        raise ValueError(f"The table has several columns of one name: {shorten(twice)}. Rename or drop them.")
     if not names:
         raise ValueError(
             f"The table has no feature column: all of its {X.shape[1]} columns are metadata "
@@ -119,8 +122,15 @@ def group_codes(X, groups, *, plate=None):
     -------
     ndarray of shape (n_samples,), dtype intp
         Group of each row, from 0; -1 where one of the columns has no value.
+
+    Raises
+    ------
+    ValueError
+        If `groups` is empty or names a column that does not exist.
     """
     names = as_names(groups)
+    if not names:
+        raise ValueError(f"groups={groups!r} is empty. Name at least one column, or pass None.")
     check_columns_exist(X, names, parameter="groups")
     if plate is not None and plate not in names and (WELL in names or SITE in names):
         check_columns_exist(X, [plate], parameter="plate")

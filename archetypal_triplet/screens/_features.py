@@ -118,7 +118,7 @@ def _split_text(frame, names):
         raise ValueError(
             f"{len(mixed)} of {len(names)} feature columns mix numbers and text: {shorten(mixed)}. {name} "
             f"holds {count_of(len(rows), 'value')} that cannot be numbers: {seen} (first: row {rows[0]}). "
-            f"Correct or empty these values, or rename the column to Metadata_{name}."
+            f"Correct or empty these values, or rename the column to Metadata_{name} if it is no feature."
         )
     return numbers, text
 

@@ -1,5 +1,6 @@
 """Tables on disk: Parquet, CSV, CSV.gz. Read into pandas, written beside and renamed."""
 
+import gzip
 import os
 import re
 import tempfile
@@ -66,9 +67,7 @@ def read_table(path, *, text=(), columns=None):
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}. Its folder {_describe_folder(path.parent)}.")
     if path.is_dir():
-        raise ValueError(
-            f"{path} is a folder. Name the file or files, such as a list of its *.parquet files."
-        )
+        raise ValueError(f"{path} is a folder. Name its files, such as a list of all that end in .parquet.")
     suffix = table_suffix(path)
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is an empty file (0 bytes). Export the table again.")
@@ -142,8 +141,7 @@ def write_table(table, path, *, overwrite=False):
             import_optional("pyarrow", extra=_EXTRA)
             table.to_parquet(beside, index=False)
         else:
-            compression = {"method": "gzip", "mtime": 1} if suffix == ".csv.gz" else None
-            table.to_csv(beside, index=False, compression=compression)
+            _write_csv(table, beside, compress=suffix == ".csv.gz")
         # a temporary file is for its owner alone; the table gets what the user's other files get
         mask = os.umask(0)
         os.umask(mask)
@@ -153,6 +151,15 @@ def write_table(table, path, *, overwrite=False):
         Path(beside).unlink(missing_ok=True)
         raise
     return path
+
+
+def _write_csv(table, path, *, compress):
+    if not compress:
+        table.to_csv(path, index=False, compression=None)
+        return
+    # neither the time nor the temporary name goes into the header
+    with Path(path).open("wb") as raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
+        table.to_csv(packed, index=False, compression=None)
 
 
 def _describe_folder(folder):

@@ -47,7 +47,7 @@ def features(table):
 
 
 def project(z, n_components, origin=None):
-    """Project by scikit-learn's PCA, from `origin` (None: the mean row); the largest loadings are positive."""
+    """Project by scikit-learn's PCA from `origin` (None: the mean row); largest loadings are positive."""
     pca = PCA(n_components, svd_solver="full").fit(z)
     axes = pca.components_
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])

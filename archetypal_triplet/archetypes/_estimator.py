@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from .._utils._exceptions import DataWarning
+from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
 from ._solver import compute_coefficients, solve
 
@@ -209,10 +210,18 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         weight = weight[kept]
         self._check_counts(rows)
         center = np.average(rows, axis=0, weights=weight).astype(X.dtype).astype(np.float64)
-        total = _total(rows, weight, center)
+        uniform = np.all(weight == 1.0)
         best = None
         for start in self._starts(rows, weight, kept, len(X)):
-            solution = solve(rows, weight, center, total, start, max_iter=self.max_iter, tol=self.tol)
+            solution = solve(
+                rows,
+                None if uniform else weight,
+                center,
+                start,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                n_threads=effective_n_threads(self.n_jobs),
+            )
             if best is None or solution.rss < best.rss:
                 best = solution
         self._store(X, rows, kept, center, best)
@@ -301,7 +310,8 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             )
 
     def _mix(self, X):
-        return compute_coefficients(X, self.archetypes_.astype(np.float64) - self._center, self._center)
+        Z = self.archetypes_.astype(np.float64) - self._center
+        return compute_coefficients(X, Z, self._center, effective_n_threads(self.n_jobs))
 
     def _output(self, X, coefficients):
         return np.hstack([X, coefficients]) if self.passthrough else coefficients

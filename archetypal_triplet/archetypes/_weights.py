@@ -1,13 +1,11 @@
-"""Compiled kernels of the archetypal solver: arrays in, arrays out, nothing checked.
+"""The weights of the archetypes on a pool of rows: one simplex problem per archetype, in turn.
 
 Kernels that call each other share this file, because numba's cache does not see changes across files.
 """
 
 import numpy as np
 
-from ._jit import jit
-
-RIDGE = 1e-12  # of the mean squared length: makes supports with equal or collinear members solvable
+from ._jit import RIDGE, jit
 
 
 @jit
@@ -116,69 +114,47 @@ def find_entering(gram, h, a, scale, support, size, gradient):
 
 
 @jit
-def solve_rows(H, gram, scale, A, warm):
-    """Solve the coefficient problem of every row of `H`; `A` holds the start if `warm` and the result."""
-    n, k = H.shape
-    limit = k
-    a = np.zeros(k)
-    h = np.zeros(k)
-    support = np.zeros(limit, np.int64)
-    chol = np.zeros((limit, limit))
-    u = np.zeros(limit)
-    v = np.zeros(limit)
-    gradient = np.zeros(k)
-    for i in range(n):
-        total = 0.0
-        for j in range(k):
-            h[j] = H[i, j]
-            a[j] = A[i, j] if warm else 0.0
-            total += a[j]
-        if not warm or not total > 0.5:
-            best = 0
-            for j in range(1, k):
-                if 0.5 * gram[j, j] - h[j] < 0.5 * gram[best, best] - h[best]:
-                    best = j
-            a[:] = 0.0
-            a[best] = 1.0
-        solve_simplex(gram, h, a, scale, support, chol, u, v, gradient)
-        for j in range(k):
-            A[i, j] = a[j]
+def mix_members(gram, p, b, out):
+    """Set `out[:p]` to the mixture `b` of the rows of `gram`."""
+    out[:p] = 0.0
+    for s in range(p):
+        weight = b[s]
+        if weight > 0.0:
+            for j in range(p):
+                out[j] += weight * gram[s, j]
 
 
 @jit
-def update_weights(gram, R, M, B, scale, n_sweeps):
-    """Cyclic block descent over the archetypes' weights `B` (k, p) on the pool with Gram matrix `gram`.
+def update_weights(gram, p, R, M, B, scale, n_sweeps):
+    """Cyclic block descent over the archetypes' weights on a pool of `p` rows with Gram matrix `gram`.
 
-    Each archetype in turn minimizes the loss given the others, its weights on the simplex of the pool.
-    `R` is C P' with the constant of `gram` folded in.
+    Each archetype in turn minimizes the loss given the others, its weights `B[l, :p]` on the simplex. `R` is
+    C P'; `gram` has a constant added to every element, which changes nothing on the simplex.
     """
-    k, p = B.shape
-    limit = min(p, 512)
+    k = B.shape[0]
+    limit = min(p, 400)
     support = np.zeros(limit, np.int64)
     chol = np.zeros((limit, limit))
     u = np.zeros(limit)
     v = np.zeros(limit)
     gradient = np.zeros(p)
     h = np.zeros(p)
-    products = np.dot(B, gram)
+    products = np.zeros((k, p))
+    for m in range(k):
+        mix_members(gram, p, B[m], products[m])
     for _ in range(n_sweeps):
-        for el in range(k):
-            mass = M[el, el]
+        for m in range(k):
+            mass = M[m, m]
             if mass <= 1e-12:
                 continue
             for j in range(p):
-                h[j] = R[el, j]
-            for m in range(k):
-                if m != el:
-                    weight = M[el, m]
+                h[j] = R[m, j]
+            for other in range(k):
+                weight = M[m, other]
+                if other != m and weight != 0.0:
                     for j in range(p):
-                        h[j] -= weight * products[m, j]
+                        h[j] -= weight * products[other, j]
             for j in range(p):
                 h[j] /= mass
-            solve_simplex(gram, h, B[el], scale, support, chol, u, v, gradient)
-            products[el] = 0.0
-            for s in range(p):
-                if B[el, s] > 0.0:
-                    weight = B[el, s]
-                    for j in range(p):
-                        products[el, j] += weight * gram[s, j]
+            solve_simplex(gram, h, B[m, :p], scale, support, chol, u, v, gradient)
+            mix_members(gram, p, B[m], products[m])

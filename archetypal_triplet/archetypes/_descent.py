@@ -1,0 +1,123 @@
+"""Alternating descent with extrapolation, from a start to a certified optimum of both blocks."""
+
+import numpy as np
+
+SWEEPS = 3  # over the archetypes per pass; they cost next to nothing
+CANDIDATES = 3  # rows per archetype and pass that enter the pool
+MOMENTUM = 0.97  # largest weight of the extrapolation
+
+
+class Descent:
+    """One run of the alternating descent on one set of rows.
+
+    Parameters
+    ----------
+    rows : Rows
+    total : float
+        Weighted sum of squares of the rows, to which the gap is relative.
+    pool : Pool
+        Start; its `index` counts in the rows that `lookup` maps to.
+    lookup : ndarray or None
+        Index of every one of `rows` in the pool's counting; None if they are the same.
+    """
+
+    def __init__(self, rows, total, pool, lookup=None):
+        self.rows = rows
+        self.total = max(total, 1e-300)
+        self.pool = pool
+        self.lookup = lookup
+        self.A = np.zeros((len(rows.X), len(pool.weights)), rows.X.dtype)
+        self.warm = False
+        self.losses = []
+        self.gap = np.inf
+        self.n_passes = 0
+        self.converged = False
+
+    @property
+    def rss(self):
+        """The smallest loss so far, that of the accepted archetypes."""
+        return self.losses[-1] if self.losses else np.inf
+
+    def loss(self, M, C, Z):
+        """Return the residual sum of squares; after a pass nothing depends on the number of rows."""
+        return max(self.total - 2 * np.sum(C * Z) + np.sum(M * (Z @ Z.T)), 0.0)
+
+    def goal(self, tol):
+        """Return the gap to reach: `tol`, or less where nearly everything is explained."""
+        return min(tol, max(0.01 * self.rss / self.total, 1e-15))
+
+    def run(self, max_passes, tol, *, give_up_above=None):
+        """Iterate until the gap is at most `tol` or passes are used up.
+
+        With `give_up_above` it ends as soon as the loss will evidently not fall below that value.
+        """
+        pool = self.pool
+        limit = max(256, 16 * len(pool.weights))
+        Z = previous = pool.Z
+        beta, momentum, G, closing = 0.0, 1.0, None, False
+        trust, wait, since = 1.0, 1, 0  # how far below the goal a lagging gap must be, and how often to look
+        for _ in range(max_passes):
+            trial = Z + beta * (Z - previous)
+            M, C, values, found = self.rows.run(trial, self.A, warm=self.warm, G=None if closing else G)
+            self.warm = True
+            self.n_passes += 1
+            if closing:  # the coefficients are exact for Z, so this gap is not optimistic
+                G = M @ Z - C
+                values, found = self.rows.search(G)
+                self.gap = self._gap(G, Z, values)
+                if self.gap <= self.goal(tol):
+                    self.converged = True
+                    return self
+                trust, wait = min(0.9 * trust * self.goal(tol) / self.gap, 0.5 * trust), 2 * wait
+            if G is not None:
+                self._enter(values, found)
+            weights = pool.improve(M, C, SWEEPS)
+            new = weights[:, : pool.size] @ pool.rows[: pool.size]
+            rss = self.loss(M, C, new)
+            if self.losses and rss >= self.rss - 1e-15 * self.total:
+                if closing:
+                    self.converged = self.gap <= tol
+                    return self  # no decrease is left above rounding
+                closing = beta == 0.0
+                beta, momentum = 0.0, 1.0
+                continue
+            self.losses.append(rss)
+            pool.accept(weights, limit=limit)
+            previous, Z = Z, new
+            if give_up_above is not None and self._is_hopeless(give_up_above):
+                return self
+            closing = (
+                not closing
+                and G is not None
+                and since >= wait
+                and self._gap(G, previous, values) <= trust * self.goal(tol)
+            )
+            since = 0 if closing else since + 1
+            G = M @ Z - C
+            following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+            beta, momentum = min((momentum - 1) / following, MOMENTUM), following
+            if closing:
+                beta = 0.0
+        return self
+
+    def close(self, Z, tol):
+        """Compute the exact coefficients of the final archetypes, as `transform` does, and the gap."""
+        M, C, _, _ = self.rows.run(Z, self.A, warm=False)
+        G = M @ Z - C
+        self.gap = self._gap(G, Z, self.rows.search(G)[0])
+        self.losses.append(min(self.loss(M, C, Z), self.rss))
+        self.converged = self.converged or self.gap <= tol
+
+    def _gap(self, G, Z, values):
+        return max(2 * float(np.sum(np.sum(G * Z, axis=1) - values.min(axis=0))), 0.0) / self.total
+
+    def _enter(self, values, found):
+        """Put the rows that violate optimality most into the pool."""
+        best = np.argsort(values, axis=0, kind="stable")[:CANDIDATES]
+        rows = np.unique(np.take_along_axis(found, best, axis=0))
+        index = rows if self.lookup is None else self.lookup[rows]
+        self.pool.add(index, self.rows.take(rows))
+
+    def _is_hopeless(self, goal):
+        n = len(self.losses)
+        return n >= 8 and self.losses[-1] - 4 * (self.losses[-4] - self.losses[-1]) > goal

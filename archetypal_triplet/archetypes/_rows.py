@@ -1,0 +1,184 @@
+"""Passes over the rows of the data: in blocks that stay in the cache, in threads, always the same bits."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+
+from ._coefficients import pass_rows, search_rows
+from ._lanes import CHUNK, LANES, TILE, aligned
+
+BLOCK = 256  # rows of a block: with its coefficients it stays in the second-level cache
+_TASKS = 16  # the rows are cut into at most this many tasks, whatever the number of threads
+
+
+@cache
+def _blas():
+    import scipy.linalg  # noqa: F401 - its BLAS, which the kernels call, must be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def single_threaded_blas():
+    """Limit BLAS to one thread: its threads would fight with ours. Holds for the whole process meanwhile."""
+    return _blas().limit(limits=1, user_api="blas")
+
+
+def prepare_gram(Z):
+    """Return the padded Gram matrix of `Z` plus a constant, flat, with its row length and its scale.
+
+    On the simplex the constant changes nothing; it makes the matrix definite for affinely independent rows.
+    Columns beyond the last are huge, so that they never enter.
+    """
+    k = len(Z)
+    width = _pad(k)
+    gram = Z @ Z.T
+    scale = max(float(np.trace(gram)) / k, 1e-300)
+    padded = aligned(k, width)
+    padded[:, k:] = 1e300
+    padded[:, :k] = gram + scale
+    return padded.ravel(), width, scale
+
+
+def _pad(length, unit=CHUNK):
+    return -(-length // unit) * unit
+
+
+class _Workspace:
+    """Arrays that one task writes to; made once, because fresh memory costs page faults."""
+
+    def __init__(self, size, k, d):
+        self.size = _pad(size, TILE)
+        self.h = {width: aligned(self.size * width) for width in {_pad(k), _pad(2 * k)}}
+        self.floats = (
+            aligned(self.size * _pad(k)),
+            aligned((k * k + 3 * k + 2) * LANES),
+            aligned(_pad(k)),
+            aligned(self.size * _pad(d)),
+            aligned(self.size * _pad(k)),
+        )
+        self.integers = (
+            np.zeros(self.size * _pad(k) + 1, np.int32),
+            *(np.zeros(self.size, np.int64) for _ in range(4)),
+            np.zeros(k + 3, np.int64),
+            np.zeros(LANES, np.int64),
+        )
+
+
+class Rows:
+    """The data as the solver sees them: centred rows with weights, passed over block by block.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), C-contiguous
+        float64 or float32; may be a memory map. Never copied as a whole.
+    shift : ndarray of shape (n_features,)
+        Subtracted from every row of a block.
+    weight : ndarray of shape (n_samples,) or None
+    n_threads : int, default=1
+    """
+
+    def __init__(self, X, shift, weight=None, n_threads=1):
+        self.X = X.view()
+        self.X.flags.writeable = False  # one compiled version for arrays and read-only memory maps
+        self.shift = shift
+        self.weight = np.empty(0) if weight is None else weight
+        n = len(X)
+        self.block = min(BLOCK, _pad(n, TILE))
+        n_blocks = -(-n // self.block)
+        n_tasks = min(_TASKS, max(1, n_blocks // 8))
+        edges = np.linspace(0, n_blocks, n_tasks + 1).astype(int) * self.block
+        self.tasks = [(int(lo), int(min(hi, n))) for lo, hi in pairwise(edges)]
+        self.n_blocks = n_blocks
+        self.n_threads = min(n_threads, n_tasks)
+        self._spaces = {}
+
+    def take(self, rows):
+        """Return centred rows in double precision."""
+        return self.X[rows].astype(np.float64) - self.shift
+
+    def total(self):
+        """Return the weighted sum of squares of the centred rows."""
+        total = 0.0
+        for start in range(0, len(self.X), 4096):
+            rows = self.take(slice(start, start + 4096))
+            lengths = np.einsum("ij,ij->i", rows, rows)
+            total += float(self.weight[start : start + 4096] @ lengths if len(self.weight) else lengths.sum())
+        return total
+
+    def run(self, Z, A, *, warm, G=None, sums=True):
+        """Compute the coefficients of all rows for the centred archetypes `Z`, in place.
+
+        Returns
+        -------
+        M, C : ndarray of shape (k, k) and (k, d)
+            A'WA and A'WX, if `sums`.
+        values, rows : ndarray of shape (n_blocks, k)
+            The lowest <x_i, G_l> of every block and its row, if `G` is given.
+        """
+        k, d = Z.shape
+        gram, width, scale = prepare_gram(Z)
+        targets = _stack(Z) if G is None else _stack(Z, G)
+        values = np.empty((self.n_blocks if G is not None else 0, k))
+        rows = np.empty(values.shape, np.int64)
+        sums_of = [
+            (aligned(_pad(k, TILE) * width), aligned(_pad(k, TILE) * _pad(d) * sums)) for _ in self.tasks
+        ]
+
+        def task(index):
+            lo, hi = self.tasks[index]
+            space = self._workspace(index, k, d)
+            pass_rows(
+                self.X, self.shift, self.weight, lo, hi, targets, k, gram, width, scale, A, warm,
+                *sums_of[index], values, rows, (space.h[targets.shape[1]], *space.floats), space.integers,
+            )  # fmt: skip
+
+        self._each(task)
+        M, C = sums_of[0]
+        for other_M, other_C in sums_of[1:]:
+            M += other_M
+            C += other_C
+        if not sums:
+            return None, None, values, rows
+        M = M.reshape(-1, width)[:k, :k].copy()
+        return M, C.reshape(-1, _pad(d))[:k, :d].copy(), values, rows
+
+    def search(self, G):
+        """Return the lowest <x_i, G_l> of every block and its row."""
+        k, d = G.shape
+        targets = _stack(G)
+        values = np.empty((self.n_blocks, k))
+        rows = np.empty(values.shape, np.int64)
+
+        def task(index):
+            lo, hi = self.tasks[index]
+            space = self._workspace(index, k, d)
+            h, block = space.h[targets.shape[1]], space.floats[3]
+            search_rows(self.X, self.shift, lo, hi, targets, values, rows, h, block, space.size)
+
+        self._each(task)
+        return values, rows
+
+    def _workspace(self, index, k, d):
+        key = (index, k)
+        if key not in self._spaces:
+            self._spaces[key] = _Workspace(self.block, k, d)
+        return self._spaces[key]
+
+    def _each(self, task):
+        if self.n_threads == 1:
+            for index in range(len(self.tasks)):
+                task(index)
+        else:
+            with ThreadPoolExecutor(self.n_threads) as threads:
+                list(threads.map(task, range(len(self.tasks))))
+
+
+def _stack(*targets):
+    """Return the transposed targets side by side, padded to whole chunks."""
+    width = sum(len(target) for target in targets)
+    out = aligned(targets[0].shape[1], _pad(width))
+    out[:, :width] = np.concatenate(targets).T
+    return out

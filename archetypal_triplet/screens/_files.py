@@ -61,7 +61,21 @@ def read_table(path, *, text=(), columns=None):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is empty, not a table, or has two columns of one name.
+        If the file is empty, not a table, lacks one of `columns`, or has two columns of one name.
+
+    See Also
+    --------
+    read_profiles : Reads tables of profiles, with types, choice of features and checks.
+
+    Examples
+    --------
+    >>> import pandas as pd, tempfile
+    >>> from pathlib import Path
+    >>> from archetypal_triplet.screens import read_table, write_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_table(pd.DataFrame({"Embedding_0": [0.5, 1.5]}), Path(folder) / "table.parquet")
+    ...     read_table(path)["Embedding_0"].tolist()
+    [0.5, 1.5]
     """
     path = Path(path)
     if not path.exists():

@@ -59,6 +59,13 @@ class ProfileSummary:
         Columns that are not used, by reason.
     n_rows_dropped : int
         Rows that are not used because of NaN or infinities.
+
+    Examples
+    --------
+    >>> from archetypal_triplet.screens import ProfileSummary
+    >>> print(ProfileSummary(n_rows=96, n_features=500, metadata=["Metadata_Plate"], plates={"P1": 96}))
+    96 rows, 500 features, 1 metadata column
+    1 plate of 96 rows: P1
     """
 
     n_rows: int
@@ -173,8 +180,16 @@ def clean_profiles(frame, *, plate=PLATE, controls=None, features=None, level="w
     ----------
     frame : pandas.DataFrame
         The table; it is not changed.
-    plate, controls, features, level, on_nonfinite
-        As for `read_profiles`.
+    plate : str or None, default="Metadata_Plate"
+        Column that names the plate of a row; None if there is none.
+    controls : str, default=None
+        Query that chooses the negative (vehicle) controls; checked, not applied.
+    features : list of str, default=None
+        Features to take as they are; None chooses by name and value.
+    level : {"well", "field", "cell"}, default="well"
+        What a row is, which says how far keys must be unique.
+    on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
+        What to do with NaN and infinities among the features.
 
     Returns
     -------
@@ -206,8 +221,16 @@ def check_profiles(table, *, plate=PLATE, controls=None, features=None, level="w
     ----------
     table : pandas.DataFrame, str, Path or list of paths
         A table in memory, or files.
-    plate, controls, features, level, on_nonfinite
-        As for `read_profiles`.
+    plate : str or None, default="Metadata_Plate"
+        Column that names the plate of a row; None if there is none.
+    controls : str, default=None
+        Query that chooses the negative (vehicle) controls; checked, not applied.
+    features : list of str, default=None
+        Features to take as they are; None chooses by name and value.
+    level : {"well", "field", "cell"}, default="well"
+        What a row is, which says how far keys must be unique.
+    on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
+        What to do with NaN and infinities among the features.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 import gzip
 import stat
+import sys
 import warnings
 
 import numpy as np
@@ -142,6 +143,29 @@ class TestWhatComesOut:
             result = read_profiles(path, features=["Well_Score", "Cells_F1", "Cells_Location_Center_X"])
             assert result.columns.tolist()[5:] == ["Well_Score", "Cells_F1", "Cells_Location_Center_X"]
 
+    def test_numbers_written_as_text(self, tmp_path):
+        table = make_profiles()
+        expected = clean_profiles(table)
+        table["Cells_F2"] = table["Cells_F2"].map(repr)
+        table["Metadata_Compound"] = table["Metadata_Compound"].astype("category")
+        table["Metadata_ControlType"] = table["Metadata_ControlType"].astype("category")
+        result = read_profiles(write_table(table, tmp_path / "p.parquet"), controls=NEGATIVE)
+        pd.testing.assert_frame_equal(result, expected)
+
+    def test_without_plates(self):
+        table = make_profiles(n_plates=1).drop(columns=["Metadata_Plate", "Metadata_Well"])
+        summary = check_profiles(table, plate=None, controls=NEGATIVE)
+        assert (summary.plates, summary.controls) == ({}, {"": 2})
+        assert str(summary).splitlines()[1:] == ["2 control rows"]
+        assert check_profiles(table, plate=None).controls == {}
+
+    def test_any_table_that_becomes_a_pandas_table(self):
+        class Other:
+            def to_pandas(self):
+                return make_profiles()
+
+        pd.testing.assert_frame_equal(clean_profiles(Other()), make_profiles())
+
     def test_index_and_input_are_left_alone(self):
         table = make_profiles().set_index(np.zeros(12, dtype=int))
         before = table.copy()
@@ -193,6 +217,11 @@ class TestLeftOut:
             assert result.shape == (12, 9)
             assert all(w.filename == __file__ for w in caught)
 
+    def test_dates_and_lists_are_text(self):
+        table = make_profiles().assign(Acquired=pd.Timestamp("2020-01-01"), Outline=[[1, 2]] * 12)
+        with pytest.warns(DataWarning, match="2 columns, text: Acquired, Outline"):
+            assert clean_profiles(table).shape == (12, 9)
+
     def test_index_that_pandas_wrote(self, tmp_path):
         make_profiles().to_csv(tmp_path / "p.csv")
         with pytest.warns(DataWarning, match="1 column, named like metadata"):
@@ -227,6 +256,7 @@ class TestLeftOut:
         assert np.isfinite(result.filter(like="Cells_")).all(axis=None)
         summary = check_profiles(table, on_nonfinite=policy, controls=NEGATIVE)
         assert summary.n_rows == len(result)
+        assert "left out, with NaN or infinities: 2" in str(summary)
         assert sum(summary.plates.values()) == len(result)
 
     def test_summary_warns_of_nothing(self):
@@ -388,6 +418,14 @@ class TestErrorsOfFiles:
             read_profiles(tmp_path / "profile.csv")
         with pytest.raises(FileNotFoundError, match=r"Its folder does not exist either"):
             read_profiles(tmp_path / "nowhere" / "profile.csv")
+
+    def test_missing_extra(self, tmp_path, monkeypatch):
+        path = write_table(make_profiles(), tmp_path / "p.csv")
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(
+            ImportError, match=r"pyarrow is needed here .* pip install 'archetypal-triplet\[screens\]'"
+        ):
+            read_profiles(path)
 
     def test_folder(self, tmp_path):
         with pytest.raises(ValueError, match=r"is a folder. Name its files"):

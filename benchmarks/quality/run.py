@@ -156,11 +156,9 @@ def run_cells(name, screen, options):
         means = sums / np.bincount(number)[:, None]
         z = separate_controls(means, is_negative, is_positive, first[screen.plate])
         results.append({"arm": arm, "seed": seed, "seconds": seconds, "scores": None, "z_prime": z})
-    print(
-        "\n".join(
-            [*format_cells_table(name, len(screen.table), results), "", TRANSDUCTIVE.splitlines()[0], ""]
-        )
-    )
+    note = "features as their source normalised them per plate; the method is not told which well is which"
+    lines = format_cells_table(name, len(screen.table), results, note=note)
+    print("\n".join([*lines, "", TRANSDUCTIVE.splitlines()[0]]))
     write_results(options.out, "cells", results, [])
 
 

@@ -9,8 +9,8 @@ from sklearn.utils.validation import validate_data
 
 from archetypal_triplet._utils._frames import check_columns_exist, is_frame
 
-# rows that are converted at a time: the float64 temporary of a block stays in the cache
-_BLOCK = 4096
+# numbers that are converted at a time: 2 MB of float64, which stay in the cache
+_BLOCK = 2**18
 
 
 class Table(NamedTuple):
@@ -147,6 +147,11 @@ def _split(values, positions, groups):
     return Table(features, labels, groups)
 
 
+def _blocks(X):
+    n_rows = max(1, _BLOCK // max(1, X[0].size if len(X) else 1))
+    return [slice(i, i + n_rows) for i in range(0, X.shape[0], n_rows)]
+
+
 def compute_scaling(X):
     """Column means and reciprocal standard deviations, in float64, without a float64 copy of `X`.
 
@@ -165,10 +170,9 @@ def compute_scaling(X):
     """
     axes = (0, *range(2, X.ndim))
     n = X.size // X.shape[1]
-    blocks = range(0, X.shape[0], _BLOCK)
-    mean = sum(X[i : i + _BLOCK].sum(axis=axes, dtype=np.float64) for i in blocks) / n
+    mean = sum(X[rows].sum(axis=axes, dtype=np.float64) for rows in _blocks(X)) / n
     shape = (1, -1) + (1,) * (X.ndim - 2)
-    variance = sum(np.square(X[i : i + _BLOCK] - mean.reshape(shape)).sum(axis=axes) for i in blocks) / n
+    variance = sum(np.square(X[rows] - mean.reshape(shape)).sum(axis=axes) for rows in _blocks(X)) / n
     # what rounding alone leaves of a constant column (the bound of sklearn's StandardScaler)
     eps = np.finfo(np.float64).eps
     constant = variance <= n * eps * variance + np.square(n * mean * eps)
@@ -196,7 +200,6 @@ def standardize(X, mean, inverse_scale):
     mean, inverse_scale = mean.reshape(shape), inverse_scale.reshape(shape)
     largest = float(np.finfo(np.float32).max) / 1e6
     out = np.empty(X.shape, dtype=np.float32)
-    for i in range(0, X.shape[0], _BLOCK):
-        block = (X[i : i + _BLOCK] - mean) * inverse_scale
-        out[i : i + _BLOCK] = np.clip(block, -largest, largest)
+    for rows in _blocks(X):
+        out[rows] = np.clip((X[rows] - mean) * inverse_scale, -largest, largest)
     return out

@@ -61,7 +61,8 @@ def check_label_values(labels, *, source):
     if labels.dtype.kind == "c":
         raise ValueError(f"{source} holds complex numbers; labels are whole numbers or strings.")
     if labels.dtype.kind == "f":
-        wrong = labels[~np.isfinite(labels) | (labels != np.round(labels))]
+        # beyond 2^53 neighboring whole numbers are one float
+        wrong = labels[~(np.abs(labels) < 2.0**53) | (labels != np.round(labels))]
         if wrong.size:
             raise ValueError(
                 f"{source} is not integral: {wrong.size} of {labels.size} values are no whole number, e.g. "
@@ -76,7 +77,7 @@ def _tidy_objects(labels, source):
     try:
         numbers = labels.astype(np.float64)
     except (TypeError, ValueError):
-        missing = [v for v in labels.ravel() if v is None or v != v]
+        missing = [v for v in labels.ravel() if _is_missing(v)]
         if missing:
             raise ValueError(
                 f"{source} holds {len(missing)} missing values; mark a sample without label with -1, and all "
@@ -84,6 +85,13 @@ def _tidy_objects(labels, source):
             ) from None
         return labels.astype(str)
     return numbers
+
+
+def _is_missing(value):
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA is neither equal nor unequal to anything
+        return True
 
 
 def find_labels(estimator, X, n_samples, label_values, y):
@@ -220,12 +228,12 @@ def _warn_dropped(n_labelings, singles, n_kept):
             f"{n_single} label(s){where} have a single sample (first: {first!s}) and are not trained on: a "
             "positive pair needs two samples of a label.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     if n_kept < n_labelings:
         warnings.warn(
             f"{n_labelings - n_kept} of {n_labelings} labelings have fewer than 2 labels with 2 samples each "
             "and are not trained on.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -154,8 +154,12 @@ def compute_effective_rank(embedding):
     Returns
     -------
     float
-        Between 1 and embedding_dim; 0 where all rows are equal. (Roy and Vetterli 2007, section 2, on the
-        eigenvalues instead of the singular values.)
+        Between 1 and embedding_dim; 0 where all rows are equal.
+
+    References
+    ----------
+    O. Roy, M. Vetterli. The effective rank: a measure of effective dimensionality. EUSIPCO 2007, section 2
+    (there on the singular values, here on the eigenvalues).
     """
     rows = embedding.detach().double().cpu()
     rows = rows - rows.mean(dim=0)

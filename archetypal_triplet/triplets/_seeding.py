@@ -47,7 +47,7 @@ def seeded_torch(seed, device=None):
     None
     """
     cuda = device is not None and device.type == "cuda"
-    devices = [device.index or torch.cuda.current_device()] if cuda else []
+    devices = [torch.cuda.current_device() if device.index is None else device.index] if cuda else []
     with _LOCK, torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
         if cuda:

@@ -8,9 +8,9 @@ from archetypal_triplet.triplets._losses import TripletCriterion, compute_triple
 from archetypal_triplet.triplets._mining import mine_triplets
 
 try:
-    from pytorch_metric_learning import losses, miners
+    from pytorch_metric_learning import losses, miners, reducers
 except ImportError:
-    losses = miners = None
+    losses = miners = reducers = None
 
 
 def make_batch(size, dim=32):
@@ -49,7 +49,10 @@ class Loss:
         self.embedding = embedding.requires_grad_()
         self.ours = TripletCriterion("batch_hard")
         if by != "ours":
-            self.miner, self.theirs = miners.BatchHardMiner(), losses.TripletMarginLoss(margin=0.2)
+            self.miner, self.theirs = (
+                miners.BatchHardMiner(),
+                losses.TripletMarginLoss(margin=0.2, reducer=reducers.MeanReducer()),
+            )
 
     def compute(self, by):
         if by == "ours":

@@ -87,6 +87,7 @@ def test_wrong_tables_are_refused(X, params, message):
         ([[0], [1], [2]], [0, 1, 2]),
         (np.array([0, 1, 1], dtype=object), [0, 1, 1]),
         (np.array(["a", "b", "a"], dtype=object), ["a", "b", "a"]),
+        (pd.Series(["a", "b", "a"], dtype="category"), ["a", "b", "a"]),
         ([True, False, True], [True, False, True]),
     ],
 )
@@ -100,6 +101,8 @@ def test_labels_of_all_kinds_are_taken(labels, expected):
         ([0.5, 1.0], r"y is not integral: 1 of 2 values are no whole number, e\.g\. 0\.5"),
         ([np.nan, 1.0], r"y is not integral"),
         ([np.inf, 1.0], r"y is not integral"),
+        ([1e300, 1.0], r"y is not integral"),
+        (pd.Series(["a", pd.NA], dtype="string"), r"y holds 1 missing values"),
         (np.zeros((2, 2, 2)), r"y has the shape \(2, 2, 2\)"),
         (np.zeros((2, 0)), r"y has the shape \(2, 0\)"),
         (np.array(["a", None], dtype=object), r"y holds 1 missing values"),

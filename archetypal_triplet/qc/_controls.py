@@ -343,9 +343,9 @@ def compute_control_separability(
         on_plates = np.split(order, np.cumsum(np.bincount(codes))[:-1])
         members += [("plate", name, rows) for name, rows in zip(names, on_plates, strict=True)]
     shortage = _explain_shortage(is_positive, "in all")
-    scores, axis = None, "none"
+    axis = "none"
     if not shortage:
-        scores, axis = compute_crossfit_scores(
+        by_plate, over_plates, axis = compute_crossfit_scores(
             values, is_positive, codes, classifier=classifier, n_components=n_components, rng=rng
         )
     table = []
@@ -355,6 +355,7 @@ def compute_control_separability(
         found = dict.fromkeys(MEASURES, (np.nan, np.nan, np.nan))
         if not reason:
             widening = CROSSFIT_WIDENING if axis.startswith("from other") else 1.0
+            scores = over_plates if scope == "pooled" else by_plate
             found = _measure(scores[:, rows], target, widening, n_bootstrap, confidence_level, rng)
         counts = int((~target).sum()), int(target.sum())
         table += [(scope, name, metric, *found[metric], *counts, axis, reason) for metric in MEASURES]

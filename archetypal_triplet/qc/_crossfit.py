@@ -109,8 +109,10 @@ def draw_well_folds(is_positive, rng):
 def score_out_of_fold(X, is_positive, folds, classifier):
     """Score every well by a classifier fitted to the other folds.
 
-    The scores of a fold are put on the scale of the wells that the axis was drawn from: zero in the middle of
-    their two class means, one unit their standard deviation within classes.
+    A linear classifier's scores are lengths along its axis, in standardized columns: of the scales tried
+    (also the spread and the window of the training wells) the one that recovers a known Z' best from few
+    wells, since it does not depend on how far the axis was overfitted. Others are divided by their window.
+    Zero lies in the middle between the class means of the training wells.
 
     Returns
     -------
@@ -124,9 +126,32 @@ def score_out_of_fold(X, is_positive, folds, classifier):
         fitted = clone(classifier).fit(X[train], target)
         seen = fitted.decision_function(X[train])
         means = seen[target].mean(), seen[~target].mean()
-        spread = np.sqrt(np.mean((seen - np.where(target, *means)) ** 2))
-        scores[test] = (fitted.decision_function(X[test]) - np.mean(means)) / (spread if spread > 0 else 1.0)
+        unit = np.linalg.norm(fitted.coef_) if hasattr(fitted, "coef_") else means[0] - means[1]
+        scores[test] = (fitted.decision_function(X[test]) - np.mean(means)) / (unit if unit > 0 else 1.0)
     return scores
+
+
+def remove_plate_offsets(scores, is_positive, plates):
+    """Take away what the controls of a plate have in common, both kinds of them.
+
+    Least squares of ``score = plate + class effect + residual``; returned are class effect plus residual, the
+    residuals of a plate with n controls multiplied by ``sqrt(n / (n - 1))`` for the mean that was taken away.
+    A plate with one control takes the mean offset of the others. If no plate has both classes, plate and
+    class cannot be told apart and the scores come back as they are.
+    """
+    n = np.bincount(plates).astype(float)
+    target = is_positive.astype(float)
+    inside = target - (np.bincount(plates, target) / n)[plates]
+    weight = (inside**2).sum()
+    if len(n) < 2 or weight == 0:
+        return scores
+    effect = (inside * scores).sum() / weight
+    rest = scores - effect * target
+    offsets = np.bincount(plates, rest) / n
+    several = n > 1
+    offsets[~several] = np.average(offsets[several], weights=n[several])
+    widening = np.sqrt(n / np.where(several, n - 1, n))
+    return effect * target + (rest - offsets[plates]) * widening[plates]
 
 
 def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_components=None, rng):
@@ -150,24 +175,31 @@ def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_compon
     Returns
     -------
     scores : ndarray of shape (n_repeats, n_wells)
-        Repeats differ in their folds.
+        Comparable within a plate; repeats differ in their folds.
+    pooled_scores : ndarray of shape (n_repeats, n_wells)
+        Comparable between plates.
     axis : str
         How the axis was drawn.
     """
     if plates is not None:
         X = center_plates(X, is_positive, plates)
     X = reduce_columns(X, n_components)
-    if X.shape[1] == 0:
-        return np.zeros((1, len(X))), "none: every column is constant"
-    if X.shape[1] == 1:
-        return X.T.copy(), "the only column"
-    classifier = make_default_classifier() if classifier is None else classifier
     folds = None if plates is None else choose_plate_folds(is_positive, plates, rng)
-    if folds is not None:
+    classifier = make_default_classifier() if classifier is None else classifier
+    if X.shape[1] == 0:
+        scores, axis = np.zeros((1, len(X))), "none: every column is constant"
+    elif X.shape[1] == 1:
+        scores, axis = X.T.copy(), "the only column"
+    elif folds is not None:
+        scores = score_out_of_fold(X, is_positive, folds, classifier)[None]
         axis = f"from other plates ({folds.max() + 1} folds)"
-        return score_out_of_fold(X, is_positive, folds, classifier)[None], axis
-    repeats = []
-    for _ in range(N_REPEATS):
-        folds = draw_well_folds(is_positive, rng)
-        repeats.append(score_out_of_fold(X, is_positive, folds, classifier))
-    return np.array(repeats), f"from other wells ({folds.max() + 1} folds, {N_REPEATS} times)"
+    else:
+        repeats = [draw_well_folds(is_positive, rng) for _ in range(N_REPEATS)]
+        scores = np.array([score_out_of_fold(X, is_positive, folds, classifier) for folds in repeats])
+        axis = f"from other wells ({repeats[0].max() + 1} folds, {N_REPEATS} times)"
+    if plates is None:
+        return scores, scores, axis
+    if not np.isin(plates[is_positive], plates[~is_positive]).any():
+        # said beside every number: the axis may be that of the plates
+        axis += "; no plate holds both classes"
+    return scores, np.array([remove_plate_offsets(row, is_positive, plates) for row in scores]), axis

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 
 from archetypal_triplet.datasets import make_screen
 from archetypal_triplet.datasets._phenotypes import compute_hill
@@ -138,6 +139,39 @@ def test_a_screen_of_nuisance_alone_has_no_phenotype():
     assert (
         np.abs(t).mean() < 1.5
     )  # .8 for independent features; a few common nuisances stand behind all of them
+
+
+def score_nearest_compound(values, screen):
+    """Share of treatments whose nearest other compound has the same mechanism."""
+    shown = (screen.truth["Truth_Effect"] > 0.3) & screen.profiles["Metadata_Compound"].str.startswith("Comp")
+    keys = [screen.profiles["Metadata_Compound"], screen.profiles["Metadata_Concentration_uM"]]
+    keys = [*keys, screen.truth["Truth_Mechanism"]]
+    means = pd.DataFrame(values)[shown].groupby([key[shown] for key in keys]).mean()
+    compound, mechanism = (means.index.get_level_values(i).to_numpy() for i in (0, 2))
+    unit = means.to_numpy() / np.linalg.norm(means.to_numpy(), axis=1, keepdims=True)
+    similarity = np.where(compound[:, None] == compound, -np.inf, unit @ unit.T)
+    return np.mean(mechanism[similarity.argmax(axis=1)] == mechanism)
+
+
+def test_the_default_difficulty_lies_where_whitening_helps():
+    plain, whitened = [], []
+    for seed in range(3):
+        screen = make_screen(random_state=seed)
+        features = split(screen)[1]
+        negative = screen.profiles["Metadata_ControlType"] == "negative"
+        plates = screen.profiles["Metadata_Plate"]
+        centers = features[negative].groupby(plates).mean()
+        shifted = features - centers.loc[plates].to_numpy()
+        scores = PCA(30).fit_transform(shifted / shifted[negative].std())
+        covariance = np.cov(scores[negative].T)
+        values, vectors = np.linalg.eigh(covariance)
+        plain.append(score_nearest_compound(scores, screen))
+        white = scores @ vectors / np.sqrt(values + 0.1 * values.mean())
+        whitened.append(score_nearest_compound(white, screen))
+    assert 0.6 < np.mean(plain) < 0.8
+    assert 0.85 < np.mean(whitened) < 0.95
+    nothing = make_screen(random_state=0, effect_size=0)
+    assert score_nearest_compound(split(nothing)[1], nothing) < 0.35  # chance is one in six
 
 
 def test_replicates_share_the_map_and_batches_do_not():

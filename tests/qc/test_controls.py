@@ -6,7 +6,12 @@ from sklearn.linear_model import LogisticRegression
 
 from archetypal_triplet.datasets import load_bbbc021, load_cardiac_fibroblasts, make_screen
 from archetypal_triplet.qc import compute_control_separability
-from archetypal_triplet.qc._crossfit import center_plates, choose_plate_folds, draw_well_folds
+from archetypal_triplet.qc._crossfit import (
+    center_plates,
+    choose_plate_folds,
+    draw_well_folds,
+    remove_plate_offsets,
+)
 
 NEGATIVE = "Metadata_ControlType == 'negative'"
 POSITIVE = "Metadata_ControlType == 'positive'"
@@ -56,6 +61,18 @@ def test_a_true_shift_is_recovered(plate):
     assert np.mean([f["value"]["ssmd"] for f in found]) == pytest.approx(8 / np.sqrt(2), rel=0.15)
     assert np.mean([f["low"]["z_prime"] <= 0.25 <= f["high"]["z_prime"] for f in found]) >= 0.75
     assert all(f["value"]["auc"] > 0.99 for f in found)
+
+
+@pytest.mark.parametrize("spread_of_plates", [0.0, 3.0])
+def test_few_wells_on_shifted_plates_do_not_bias_the_window(spread_of_plates):
+    # three plates of four against four wells, 8 SD apart
+    values = []
+    for seed in range(30):
+        table = make_controls([seed, 1], n=12, shift=8.0, plates=3)
+        shifts = spread_of_plates * np.random.default_rng([seed, 2]).standard_normal((3, 8))
+        table[table.columns[:8]] += shifts[table["Metadata_Plate"].to_numpy()]
+        values.append(pooled(separate(table, plate="Metadata_Plate", n_bootstrap=1))["value"]["z_prime"])
+    assert np.mean(values) == pytest.approx(0.25, abs=0.1)
 
 
 def test_the_input_is_left_as_it_was():
@@ -209,6 +226,39 @@ def test_plates_are_centered_as_far_as_they_differ():
     assert np.ptp(means) < 0.1
     one_plate = center_plates(noise, positive, np.zeros(240, dtype=int))
     np.testing.assert_array_equal(one_plate, noise)
+
+
+def test_plate_offsets_are_those_of_least_squares():
+    rng = np.random.default_rng(0)
+    plates = rng.integers(0, 6, 40)
+    positive = rng.random(40) < 0.4
+    scores = rng.standard_normal(40) + 3.0 * positive + rng.standard_normal(6)[plates]
+    design = np.column_stack([positive, plates[:, None] == np.arange(6)]).astype(float)
+    solution = np.linalg.lstsq(design, scores, rcond=None)[0]
+    residual = scores - design @ solution
+    n = np.bincount(plates)[plates]
+    expected = solution[0] * positive + residual * np.sqrt(n / (n - 1))
+    np.testing.assert_allclose(remove_plate_offsets(scores, positive, plates), expected)
+    shifted = scores + 100.0 * plates
+    np.testing.assert_allclose(remove_plate_offsets(shifted, positive, plates), expected)
+
+
+def test_plates_with_one_control_keep_its_deviation():
+    rng = np.random.default_rng(0)
+    plates = np.concatenate([np.repeat(np.arange(4), 10), np.arange(4, 34)])
+    positive = (np.arange(70) < 40) & (np.arange(70) % 2 == 0)
+    scores = rng.standard_normal(70)
+    assert remove_plate_offsets(scores, positive, plates)[40:].std() == pytest.approx(scores[40:].std())
+
+
+def test_classes_that_never_share_a_plate_are_named():
+    table = make_controls(0, shift=3.0)
+    table["Metadata_Plate"] = np.where(table["Metadata_ControlType"] == "positive", "a", "b")
+    found = pooled(separate(table, plate="Metadata_Plate"))
+    assert set(found["axis"]) == {"from other wells (5 folds, 5 times); no plate holds both classes"}
+    expected = pooled(separate(table))
+    numbers = ["value", "low", "high"]
+    pd.testing.assert_frame_equal(found[numbers], expected[numbers])
 
 
 def test_simulated_screen():

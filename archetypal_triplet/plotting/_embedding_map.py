@@ -398,4 +398,5 @@ class EmbeddingMapDisplay:
             ratio = self.explained_variance_ratio
             set_label(f"PC {j + 1}" if ratio is None else f"PC {j + 1} ({100 * ratio[j]:.0f} % of variance)")
         self.ax_.set_aspect("equal", adjustable="datalim")
+        self.ax_.locator_params(nbins=5)  # narrow panels: more tick labels would touch
         self.ax_.spines[["top", "right"]].set_visible(False)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._weights import pick_candidates
+
 SWEEPS = 3  # over the archetypes per pass; they cost next to nothing
 CANDIDATES = 3  # rows per archetype and pass that enter the pool
 MOMENTUM = 0.97  # largest weight of the extrapolation
@@ -46,10 +48,11 @@ class Descent:
         """Return the gap to reach: `tol`, or less where nearly everything is explained."""
         return min(tol, max(0.01 * self.rss / self.total, 1e-15))
 
-    def run(self, max_passes, tol, *, give_up_above=None):
+    def run(self, max_passes, tol, *, give_up_above=None, points=None):
         """Iterate until the gap is at most `tol` or passes are used up.
 
-        With `give_up_above` it ends as soon as the loss will evidently not fall below that value.
+        With `give_up_above` it ends as soon as the loss will evidently not fall below that value. With
+        `points` the first coefficients are those of these points instead of the pool's archetypes.
         """
         pool = self.pool
         limit = max(256, 16 * len(pool.weights))
@@ -57,20 +60,23 @@ class Descent:
         beta, momentum, G, closing = 0.0, 1.0, None, False
         trust, wait, since = 1.0, 1, 0  # how far below the goal a lagging gap must be, and how often to look
         for _ in range(max_passes):
-            trial = Z + beta * (Z - previous)
+            trial = Z + beta * (Z - previous) if points is None else points
+            points = None
             M, C, values, found = self.rows.run(trial, self.A, warm=self.warm, G=None if closing else G)
             self.warm = True
             self.n_passes += 1
             if closing:  # the coefficients are exact for Z, so this gap is not optimistic
                 G = M @ Z - C
                 values, found = self.rows.search(G)
-                self.gap = self._gap(G, Z, values)
+                current = np.sum(G * Z, axis=1)
+                self.gap = self._gap(current, values.min(axis=0))
                 if self.gap <= self.goal(tol):
                     self.converged = True
                     return self
                 trust, wait = min(0.9 * trust * self.goal(tol) / self.gap, 0.5 * trust), 2 * wait
             if G is not None:
-                self._enter(values, found)
+                lowest = values.min(axis=0)
+                self._enter(values, found, current - 1e-15 * self.total)
             weights = pool.improve(M, C, SWEEPS)
             new = weights[:, : pool.size] @ pool.rows[: pool.size]
             rss = self.loss(M, C, new)
@@ -90,10 +96,11 @@ class Descent:
                 not closing
                 and G is not None
                 and since >= wait
-                and self._gap(G, previous, values) <= trust * self.goal(tol)
+                and self._gap(current, lowest) <= trust * self.goal(tol)
             )
             since = 0 if closing else since + 1
             G = M @ Z - C
+            current = np.sum(G * Z, axis=1)
             following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
             beta, momentum = min((momentum - 1) / following, MOMENTUM), following
             if closing:
@@ -104,19 +111,23 @@ class Descent:
         """Compute the exact coefficients of the final archetypes, as `transform` does, and the gap."""
         M, C, _, _ = self.rows.run(Z, self.A, warm=False)
         G = M @ Z - C
-        self.gap = self._gap(G, Z, self.rows.search(G)[0])
+        self.gap = self._gap(np.sum(G * Z, axis=1), self.rows.search(G)[0].min(axis=0))
         self.losses.append(min(self.loss(M, C, Z), self.rss))
         self.converged = self.converged or self.gap <= tol
 
-    def _gap(self, G, Z, values):
-        return max(2 * float(np.sum(np.sum(G * Z, axis=1) - values.min(axis=0))), 0.0) / self.total
+    def _gap(self, current, lowest):
+        return max(2 * float(np.sum(current - lowest)), 0.0) / self.total
 
-    def _enter(self, values, found):
+    def _enter(self, values, found, reference):
         """Put the rows that violate optimality most into the pool."""
-        best = np.argsort(values, axis=0, kind="stable")[:CANDIDATES]
-        rows = np.unique(np.take_along_axis(found, best, axis=0))
-        index = rows if self.lookup is None else self.lookup[rows]
-        self.pool.add(index, self.rows.take(rows))
+        pool = self.pool
+        index = found if self.lookup is None else self.lookup[found]
+        picked = np.empty(CANDIDATES * len(reference), np.int64)
+        n_picked = pick_candidates(values, index, reference, CANDIDATES, pool.index, pool.size, picked)
+        if n_picked:
+            picked = picked[:n_picked]
+            rows = picked if self.lookup is None else np.searchsorted(self.lookup, picked)
+            pool.add(picked, self.rows.take(rows))
 
     def _is_hopeless(self, goal):
         n = len(self.losses)

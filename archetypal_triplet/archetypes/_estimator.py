@@ -21,7 +21,8 @@ from sklearn.utils.validation import (
 from .._utils._exceptions import DataWarning
 from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
-from ._solver import compute_coefficients, solve
+from ._rows import Rows
+from ._solver import Plan, compute_coefficients, solve
 
 _DTYPES = [np.float64, np.float32]
 
@@ -41,16 +42,30 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     ----------
     n_archetypes : int, default=8
         Number of archetypes, at most the number of samples.
-    init : {"furthest_sum", "random"} or array-like, default="furthest_sum"
-        Where to start: `"furthest_sum"` picks samples far from each other, `"random"` picks samples at
-        random; an array of shape (n_archetypes,) of integers names samples by their index.
+    init : {"furthest_sum", "aa++", "greedy_residual", "random"} or array-like, default="furthest_sum"
+        Where to start. With `exchange` it hardly matters; without it:
+
+        - `"furthest_sum"`: samples far from each other. Good on clean data with many corners.
+        - `"aa++"`: samples drawn by their squared distance to the hull of those drawn before. Good with
+          outliers, and for several starts, which all differ.
+        - `"greedy_residual"`: always the sample furthest from the hull so far. Finds the corners of
+          noise-free data at once; picks outliers.
+        - `"random"`: samples drawn by their weight.
+        - an array of shape (n_archetypes,) of integers: samples by their index.
+        - an array of shape (n_archetypes, n_features): points, such as the archetypes of an earlier fit.
+          They need not lie in the hull of `X`.
     n_init : int, default=1
-        Number of starts, of which the one with the smallest loss is kept. The first start of
-        `"furthest_sum"` is deterministic, further ones begin at random samples.
+        Number of starts. Each is fitted on a coarse level; the best goes on. The first start of
+        `"furthest_sum"` is deterministic, further ones begin at a random sample. Ignored if `init` is an
+        array.
     max_iter : int, default=1000
         Largest number of passes over the data per start.
     tol : float, default=1e-4
         The fit ends when the duality gap, relative to the total variance, is at most `tol`.
+    exchange : bool, default=True
+        Whether to search for a better local optimum by exchanges: the archetype that is missed least is given
+        up for the sample that is fitted worst, and the exchange is kept if the loss falls. This makes the
+        result nearly independent of the start.
     passthrough : bool, default=False
         If True, `transform` returns the input columns followed by the coefficients.
     random_state : int, RandomState instance or None, default=None
@@ -95,6 +110,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     A. Cutler and L. Breiman, "Archetypal Analysis", Technometrics 36(4), 1994, section 2.
     M. Morup and L. K. Hansen, "Archetypal analysis for machine learning and data mining",
     Neurocomputing 80, 2012, section 2.3 (furthest sum).
+    S. Mair and J. Sjolund, "Archetypal Analysis++: Rethinking the Initialization Strategy", 2023, section 4.
 
     Examples
     --------
@@ -116,6 +132,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "exchange": ["boolean"],
         "passthrough": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
@@ -130,6 +147,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_init=1,
         max_iter=1000,
         tol=1e-4,
+        exchange=True,
         passthrough=False,
         random_state=None,
         n_jobs=None,
@@ -140,6 +158,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.exchange = exchange
         self.passthrough = passthrough
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -210,20 +229,24 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         weight = weight[kept]
         self._check_counts(rows)
         center = np.average(rows, axis=0, weights=weight).astype(X.dtype).astype(np.float64)
-        uniform = np.all(weight == 1.0)
-        best = None
-        for start in self._starts(rows, weight, kept, len(X)):
-            solution = solve(
-                rows,
-                None if uniform else weight,
-                center,
-                start,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                n_threads=effective_n_threads(self.n_jobs),
+        plan = Plan(
+            n_archetypes=self.n_archetypes,
+            init=self._resolve_init(kept, center, X.shape),
+            n_init=self.n_init if isinstance(self.init, str) else 1,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_threads=effective_n_threads(self.n_jobs),
+            n_failures=3 if self.exchange else 0,
+        )
+        rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
+        best, n_distinct = solve(rows, None if np.all(weight == 1.0) else weight, center, plan, rng)
+        if n_distinct < self.n_archetypes:
+            warnings.warn(
+                f"n_archetypes={self.n_archetypes} exceeds the {n_distinct} distinct samples of X: some "
+                "archetypes are repeated. Lower n_archetypes.",
+                DataWarning,
+                stacklevel=4,
             )
-            if best is None or solution.rss < best.rss:
-                best = solution
         self._store(X, rows, kept, center, best)
         return X
 
@@ -248,37 +271,25 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 stacklevel=4,
             )
 
-    def _starts(self, X, weight, kept, n_all):
-        """Yield the rows to start from, one array for every start."""
-        if not isinstance(self.init, str):
-            indices = np.asarray(self.init)
-            if indices.shape != (self.n_archetypes,) or not np.issubdtype(indices.dtype, np.integer):
+    def _resolve_init(self, kept, center, shape):
+        """Return the name of a start, indices into the samples of positive weight, or centred points."""
+        if isinstance(self.init, str):
+            return self.init
+        init = np.asarray(self.init)
+        k = self.n_archetypes
+        if init.shape == (k,) and np.issubdtype(init.dtype, np.integer):
+            if len(np.unique(init)) < k or not np.isin(init, kept).all():
                 raise ValueError(
-                    f"init must be the name of a start or n_archetypes={self.n_archetypes} row indices, "
-                    f"got an array of shape {indices.shape} and type {indices.dtype}."
+                    f"init must name {k} different samples of positive weight among 0..{shape[0] - 1}, "
+                    f"got {init.tolist()}."
                 )
-            if len(np.unique(indices)) < len(indices) or not np.isin(indices, kept).all():
-                raise ValueError(
-                    f"init must name {self.n_archetypes} different samples of positive weight among "
-                    f"0..{n_all - 1}, got {indices.tolist()}."
-                )
-            yield np.searchsorted(kept, indices)
-            return
-        rng = check_random_state(self.random_state)
-        for turn in range(self.n_init):
-            if self.init == "furthest_sum":
-                start = STARTS[self.init](X, self.n_archetypes, weight, rng if turn else None)
-            else:
-                start = STARTS[self.init](X, self.n_archetypes, weight, rng)
-            if len(start) < self.n_archetypes:
-                warnings.warn(
-                    f"n_archetypes={self.n_archetypes} exceeds the {len(start)} distinct samples of X: some "
-                    "archetypes are repeated. Lower n_archetypes.",
-                    DataWarning,
-                    stacklevel=5,
-                )
-                start = np.resize(start, self.n_archetypes)
-            yield start
+            return np.searchsorted(kept, init)
+        if init.shape == (k, shape[1]) and np.issubdtype(init.dtype, np.number) and np.isfinite(init).all():
+            return init.astype(np.float64) - center
+        raise ValueError(
+            f"init must be one of {sorted(STARTS)}, n_archetypes={k} integer row indices, or finite points "
+            f"of shape {(k, shape[1])}; got an array of shape {init.shape} and type {init.dtype}."
+        )
 
     def _check(self, X, *, reset):
         """Validate `X` and explain what cannot be fitted."""
@@ -383,7 +394,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         residual = X - self._mix(X).astype(np.float64) @ self.archetypes_
         rss = float(weight @ np.einsum("ij,ij->i", residual, residual))
-        total = _total(X, weight, self._center)
+        total = Rows(X, self._center, weight).total
         if total == 0.0:
             return 1.0 if rss == 0.0 else 0.0
         return 1.0 - rss / total
@@ -415,12 +426,3 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _total(X, weight, center):
-    """Weighted sum of squares about `center`, in blocks of rows."""
-    total = 0.0
-    for start in range(0, len(X), 4096):
-        rows = X[start : start + 4096] - center
-        total += float(weight[start : start + 4096] @ np.einsum("ij,ij->i", rows, rows))
-    return total

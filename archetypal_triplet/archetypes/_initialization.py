@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._rows import Rows
+
 
 def _squared_distances(X, row):
     difference = X - row
@@ -62,4 +64,71 @@ def random_rows(X, n_archetypes, weight, rng):
     return np.array(chosen)
 
 
-STARTS = {"furthest_sum": furthest_sum, "random": random_rows}
+def hull_residuals(X, chosen, A=None):
+    """Return the squared distance of every row to the convex hull of the chosen rows, and the mixtures."""
+    Z = X[chosen]
+    mixtures = np.zeros((len(X), len(chosen)))
+    warm = A is not None
+    if warm:
+        mixtures[:, : A.shape[1]] = A
+    Rows(X, np.zeros(X.shape[1])).run(Z, mixtures, warm=warm, sums=False)
+    residual = X - mixtures @ Z
+    return np.einsum("ij,ij->i", residual, residual), mixtures
+
+
+def aa_plus_plus(X, n_archetypes, weight, rng):
+    """Draw rows with probability proportional to their squared distance to the hull of those drawn before.
+
+    AA++ (Mair and Sjolund 2023, algorithm 2); the first row is drawn by weight alone.
+    """
+    chosen = [int(random_rows(X, 1, weight, rng)[0])]
+    A = None
+    while len(chosen) < n_archetypes:
+        distance, A = hull_residuals(X, chosen, A)
+        distance = _without_rounding(distance, X)
+        order = np.argsort(-distance, kind="stable")  # the draw must not depend on the order of the rows
+        mass = np.cumsum(distance[order] * weight[order])
+        if not mass[-1] > 0.0:
+            return _fill_with_distinct(X, chosen, n_archetypes)
+        chosen.append(int(order[min(np.searchsorted(mass, rng.uniform() * mass[-1]), len(X) - 1)]))
+    return np.array(chosen)
+
+
+def greedy_residual(X, n_archetypes, weight, rng=None):
+    """Pick the row furthest from the centroid, then always the row furthest from the hull of those picked."""
+    centre = np.average(X, axis=0, weights=weight)
+    chosen = [int(np.argmax(_squared_distances(X, centre)))]
+    A = None
+    while len(chosen) < n_archetypes:
+        distance, A = hull_residuals(X, chosen, A)
+        distance = _without_rounding(distance, X)
+        if not distance.max() > 0.0:
+            return _fill_with_distinct(X, chosen, n_archetypes)
+        chosen.append(int(np.argmax(distance)))
+    return np.array(chosen)
+
+
+def _without_rounding(distance, X):
+    scale = float(np.max(np.einsum("ij,ij->i", X, X)))
+    return np.where(distance > 1e-12 * scale, distance, 0.0)
+
+
+def _fill_with_distinct(X, chosen, n_archetypes):
+    """Add rows inside the hull, of values that were not chosen yet, as far as there are any."""
+    free = np.ones(len(X), dtype=bool)
+    for row in chosen:
+        free[_squared_distances(X, X[row]) == 0] = False
+    chosen = list(chosen)
+    while len(chosen) < n_archetypes and free.any():
+        chosen.append(int(np.flatnonzero(free)[0]))
+        free[_squared_distances(X, X[chosen[-1]]) == 0] = False
+    return np.array(chosen)
+
+
+STARTS = {
+    "furthest_sum": furthest_sum,
+    "aa++": aa_plus_plus,
+    "greedy_residual": greedy_residual,
+    "random": random_rows,
+}
+DETERMINISTIC = {"furthest_sum", "greedy_residual"}

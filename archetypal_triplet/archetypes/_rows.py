@@ -1,7 +1,7 @@
 """Passes over the rows of the data: in blocks that stay in the cache, in threads, always the same bits."""
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -99,8 +99,9 @@ class Rows:
         """Return centred rows in double precision."""
         return self.X[rows].astype(np.float64) - self.shift
 
+    @cached_property
     def total(self):
-        """Return the weighted sum of squares of the centred rows."""
+        """The weighted sum of squares of the centred rows."""
         total = 0.0
         for start in range(0, len(self.X), 4096):
             rows = self.take(slice(start, start + 4096))

@@ -6,8 +6,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ._descent import Descent
+from ._exchange import exchange
+from ._initialization import DETERMINISTIC, STARTS
 from ._pool import Pool
 from ._rows import Rows, single_threaded_blas
+
+LEVEL_RATIO = 8  # rows of a level over those of the next coarser one
+COARSE_TOL = 5e-4  # gap to which coarse levels and the exchange search are solved
+COARSE_PASSES = 150
 
 
 @dataclass
@@ -43,8 +49,21 @@ def compute_coefficients(X, Z, shift, n_threads=1):
     return A
 
 
-def solve(X, weight, shift, start, *, max_iter, tol, n_threads=1):
-    """Fit archetypes from starting rows.
+@dataclass(frozen=True)
+class Plan:
+    """How to fit: what the estimator's parameters say, resolved."""
+
+    n_archetypes: int
+    init: object  # name of a start, indices of rows, or points (centred)
+    n_init: int
+    max_iter: int
+    tol: float
+    n_threads: int
+    n_failures: int  # of the exchange search; 0 switches it off
+
+
+def solve(X, weight, shift, plan, rng):
+    """Fit archetypes: coarse levels and exchange search first, then the certified descent on all rows.
 
     Parameters
     ----------
@@ -52,20 +71,100 @@ def solve(X, weight, shift, start, *, max_iter, tol, n_threads=1):
     weight : ndarray of shape (n_samples,), all positive, or None
     shift : ndarray of shape (n_features,)
         A point in the middle of the data; subtracted from every row.
-    start : ndarray of shape (n_archetypes,), rows to start from
-    max_iter : int
-        Largest number of passes over all rows.
-    tol : float
-        The duality gap, relative to the total sum of squares, at which the fit ends.
-    n_threads : int, default=1
+    plan : Plan
+    rng : RandomState
+
+    Returns
+    -------
+    solution : Solution
+    n_distinct : int
+        Number of different rows that the start found, n_archetypes unless there are fewer.
     """
     with single_threaded_blas():
-        rows = Rows(X, shift, weight, n_threads)
-        total = rows.total()
-        pool = Pool.of_rows(start, rows.take(start))
-        descent = Descent(rows, total, pool)
-        descent.run(max_iter, tol)
-        return _finish(descent, tol)
+        rows = Rows(X, shift, weight, plan.n_threads)
+        levels = _choose_levels(len(X), plan, rng)
+        best, n_distinct = None, 0
+        for turn in range(plan.n_init):
+            pool, points, distinct = _start(rows, levels, plan, rng, turn)
+            n_distinct = max(n_distinct, distinct)
+            descent = _descend(rows, levels[:1], pool, plan, points)
+            if plan.n_failures:
+                descent = exchange(
+                    descent, _coarse(plan.tol), rng, n_failures=plan.n_failures, max_passes=plan.max_iter
+                )
+            if best is None or descent.rss < best.rss:
+                best = descent
+        if len(levels) > 1:
+            best = _descend(rows, levels[1:], Pool.restore(best.pool.copy_weights()), plan)
+        best.run(plan.max_iter, plan.tol)
+        return _finish(best, plan.tol), n_distinct
+
+
+def _coarse(tol):
+    return max(tol, COARSE_TOL)
+
+
+def _choose_levels(n, plan, rng):
+    """Return nested subsamples as sorted row indices, coarse to fine; the last is None, all rows."""
+    sizes = []
+    size = n // LEVEL_RATIO
+    while size >= max(1000, 40 * plan.n_archetypes):
+        sizes.append(size)
+        size //= LEVEL_RATIO
+    if not sizes:
+        return [None]
+    order = rng.permutation(n)[: sizes[0]]
+    return [*(np.sort(order[:size]) for size in sizes[::-1]), None]
+
+
+def _start(rows, levels, plan, rng, turn):
+    """Return a pool to start from, points to compute the first coefficients from, and how many differ."""
+    k = plan.n_archetypes
+    if not isinstance(plan.init, str):
+        if plan.init.ndim == 2:
+            index = _nearest_rows(rows, plan.init)
+            return Pool.of_rows(index, rows.take(index)), plan.init, k
+        return Pool.of_rows(plan.init, rows.take(plan.init)), None, k
+    for level in (levels[0], None) if levels[0] is not None else (None,):
+        index = slice(None) if level is None else level
+        points = rows.take(index)
+        weight = rows.weight[index] if len(rows.weight) else np.ones(len(points))
+        is_fixed = turn == 0 and plan.init in DETERMINISTIC
+        start = STARTS[plan.init](points, k, weight, None if is_fixed else rng)
+        if len(start) == k:
+            break
+    index = start if level is None else level[start]
+    full = np.resize(index, k)
+    return Pool.of_rows(full, rows.take(full)), None, len(index)
+
+
+def _nearest_rows(rows, points):
+    """Return for every point the index of the nearest row."""
+    best, index = np.full(len(points), np.inf), np.zeros(len(points), np.int64)
+    for start in range(0, len(rows.X), 4096):
+        block = rows.take(slice(start, start + 4096))
+        distance = np.einsum("ij,ij->i", block, block)[:, None] - 2 * block @ points.T
+        nearest = distance.argmin(axis=0)
+        values = distance[nearest, np.arange(len(points))]
+        index = np.where(values < best, nearest + start, index)
+        best = np.minimum(values, best)
+    return index
+
+
+def _descend(rows, levels, pool, plan, points=None):
+    """Run the descent on each of the levels in turn; on all rows only as far as the exchange search needs."""
+    for level in levels:
+        if level is None:
+            descent = Descent(rows, rows.total, pool)
+        else:
+            lookup = np.union1d(level, pool.index[: pool.size])
+            weight = rows.weight[lookup] if len(rows.weight) else None
+            coarse = Rows(rows.X[lookup], rows.shift, weight, rows.n_threads)
+            descent = Descent(coarse, coarse.total, pool, lookup)
+        if level is not None or plan.n_failures:
+            descent.run(min(plan.max_iter, COARSE_PASSES), _coarse(plan.tol), points=points)
+        pool, points = Pool.restore(descent.pool.copy_weights()), None
+    return descent
 
 
 def _finish(descent, tol):
@@ -74,9 +173,8 @@ def _finish(descent, tol):
     Z = (pool.Z + rows.shift).astype(rows.X.dtype).astype(np.float64) - rows.shift
     descent.close(Z, tol)
     weights = pool.weights[:, : pool.size]
-    k = len(weights)
     row, column = np.nonzero(weights)
-    B = csr_matrix((weights[row, column], (row, pool.index[column])), shape=(k, len(rows.X)))
+    B = csr_matrix((weights[row, column], (row, pool.index[column])), shape=(len(weights), len(rows.X)))
     B.sort_indices()
     return Solution(
         Z, descent.A, B, descent.rss, descent.total, descent.gap, descent.losses, len(descent.losses),

@@ -114,6 +114,16 @@ def find_entering(gram, h, a, scale, support, size, gradient):
 
 
 @jit
+def solve_hull(gram, h, a, scale):
+    """Minimize 1/2 a'Ka - h'a on the simplex from the feasible `a`, which is overwritten."""
+    limit = min(len(a), 400)
+    chol = np.zeros((limit, limit))
+    solve_simplex(
+        gram, h, a, scale, np.zeros(limit, np.int64), chol, np.zeros(limit), np.zeros(limit), np.zeros(len(a))
+    )
+
+
+@jit
 def mix_members(gram, p, b, out):
     """Set `out[:p]` to the mixture `b` of the rows of `gram`."""
     out[:p] = 0.0
@@ -158,3 +168,33 @@ def update_weights(gram, p, R, M, B, scale, n_sweeps):
                 h[j] /= mass
             solve_simplex(gram, h, B[m, :p], scale, support, chol, u, v, gradient)
             mix_members(gram, p, B[m], products[m])
+
+
+@jit
+def pick_candidates(values, rows, reference, n_picks, index, size, picked):
+    """Pick for every archetype the blocks' rows with the lowest values below its reference.
+
+    Writes them to `picked`, each once and only if not among `index[:size]`; returns how many there are.
+    `values` is overwritten.
+    """
+    n_blocks, k = values.shape
+    found = 0
+    for el in range(k):
+        for _ in range(min(n_picks, n_blocks)):
+            best = 0
+            for block in range(1, n_blocks):
+                if values[block, el] < values[best, el]:
+                    best = block
+            if values[best, el] >= reference[el]:
+                break
+            values[best, el] = np.inf
+            row = rows[best, el]
+            new = True
+            for i in range(size):
+                new &= index[i] != row
+            for i in range(found):
+                new &= picked[i] != row
+            if new:
+                picked[found] = row
+                found += 1
+    return found

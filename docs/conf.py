@@ -118,9 +118,9 @@ def escape_trailing_underscores(app, what, name, obj, options, lines):
         head, colon, tail = line.partition(" : ") if re.match(r"\w+( ?, \w+)* : ", line) else ("", "", line)
         if not colon and re.fullmatch(r"\s*\w+", line):
             continue
-        pieces = tail.split("`")
+        pieces = re.split(r"(``.*?``|`.*?`)", tail)
         pieces[::2] = [re.sub(r"(?<=\w)_(?!\w)", r"\\_", piece) for piece in pieces[::2]]
-        lines[i] = head + colon + "`".join(pieces)
+        lines[i] = head + colon + "".join(pieces)
 
 
 def setup(app):

@@ -133,50 +133,52 @@ def make_archetypal_triplet(
     ['normalize', 'embed']
     """
     defaults = LEVELS[level]
-    one_labeling = isinstance(n_archetypes, Integral)
-    steps = []
-    if defaults["n_neighbors"] is not None:
-        steps.append(("average", NeighborAverager(n_neighbors=defaults["n_neighbors"], n_jobs=n_jobs)))
+    # a well's own cells are averaged, and a cell's positives come from other wells where there are any
+    by_group = level == "cell" and groups is not None
+    groups_column = -1 if by_group else None
+    normalizer = ScreenNormalizer(
+        plate,
+        controls,
+        groups,
+        features=features,
+        n_components=defaults["n_components"],
+        soft_length=defaults["soft_length"],
+        append_groups=by_group,
+    )
+    embedder = TripletEmbedder(
+        _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_state, n_jobs),
+        embedding_dim=embedding_dim,
+        max_steps=max_steps,
+        input_noise=defaults["input_noise"],
+        groups_column=groups_column,
+        device=device,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    return Pipeline([("normalize", normalizer), ("embed", embedder)])
+
+
+def _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_state, n_jobs):
     archetypes = ArchetypalAnalysis(random_state=random_state, n_jobs=n_jobs)
-    if one_labeling:
-        archetypes.set_params(n_archetypes=n_archetypes)
-    steps += [("archetypes", archetypes), ("labels", PseudoLabeler(threshold=defaults["threshold"]))]
-    labeler = Pipeline(steps)
-    if not one_labeling:
+    labels = PseudoLabeler(threshold=defaults["threshold"])
+    if isinstance(n_archetypes, Integral):
+        steps = [("archetypes", archetypes.set_params(n_archetypes=n_archetypes)), ("labels", labels)]
+    else:
+        # a labeling needs to know the corners, not their last digits
+        one = Pipeline([("archetypes", archetypes.set_params(tol=1e-2)), ("labels", labels)])
         counts = defaults["n_archetypes"] if n_archetypes is None else _check_counts(n_archetypes)
-        labeler = EnsembleLabeler(
-            labeler,
+        ensemble = EnsembleLabeler(
+            one,
             n_labelings,
-            param_distributions={"archetypes__n_archetypes": counts},
+            param_distributions={"archetypes__n_archetypes": list(counts)},
+            max_samples=0.5,
             random_state=random_state,
         )
-    return Pipeline(
-        [
-            (
-                "normalize",
-                ScreenNormalizer(
-                    plate,
-                    controls,
-                    groups,
-                    features=features,
-                    n_components=defaults["n_components"],
-                    soft_length=defaults["soft_length"],
-                ),
-            ),
-            (
-                "embed",
-                TripletEmbedder(
-                    labeler,
-                    embedding_dim=embedding_dim,
-                    max_steps=max_steps,
-                    input_noise=defaults["input_noise"],
-                    device=device,
-                    random_state=random_state,
-                    verbose=verbose,
-                ),
-            ),
-        ]
-    )
+        steps = [("ensemble", ensemble)]
+    if defaults["n_neighbors"] is not None:
+        averager = NeighborAverager(defaults["n_neighbors"], groups_column=groups_column, n_jobs=n_jobs)
+        steps = [("average", averager), *steps]
+    return steps[0][1] if len(steps) == 1 else Pipeline(steps)
 
 
 def _check_counts(n_archetypes):

@@ -4,33 +4,39 @@ from numbers import Integral
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 
-class NeighborAverager(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class NeighborAverager(TransformerMixin, BaseEstimator):
     r"""Replace every row by the mean of the training rows nearest to it.
 
     :math:`\hat x_i = \frac{1}{k} \sum_{j \in N_k(i)} x_j`, where :math:`N_k(i)` are the `k` training rows
-    with the smallest Euclidean distance to :math:`x_i`. A training row is its own nearest neighbor, so it is
-    part of its own mean, and `fit_transform` equals `transform` of the training rows.
+    with the smallest Euclidean distance to :math:`x_i`, with `groups_column` among those of its own group. A
+    training row is its own nearest neighbor, so it is part of its own mean, and `fit_transform` equals
+    `transform` of the training rows.
 
     Single cells scatter far beyond the phenotypes: an archetypal fit on raw cells settles on odd, bright and
-    crowded ones. Averages of 20 to 30 look-alikes keep the phenotypes at the corners and drop the scatter.
+    crowded ones. Averages of 20 to 30 look-alikes keep the phenotypes at the corners and drop the scatter;
+    look-alikes from the same well have also had the same treatment.
 
     Parameters
     ----------
     n_neighbors : int, default=25
-        Number of training rows in a mean. All training rows are used where there are fewer.
+        Number of training rows in a mean. All of them (or of the group's) are used where there are fewer.
+    groups_column : int, str or None, default=None
+        Column of X that numbers the groups, usually wells. Neighbors are then sought among the training rows
+        of the same group; it takes no part in distances and is left out of the result. Rows of a group that
+        `fit` has not seen are averaged with neighbors from all groups. None seeks among all rows.
     n_jobs : int, default=None
         Number of jobs for the search, as scikit-learn counts them.
 
     Attributes
     ----------
     n_neighbors_ : int
-        Number of rows in each mean.
+        Largest number of rows in a mean.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -57,11 +63,13 @@ class NeighborAverager(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "groups_column": [Integral, str, None],
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, n_neighbors=25, *, n_jobs=None):
+    def __init__(self, n_neighbors=25, *, groups_column=None, n_jobs=None):
         self.n_neighbors = n_neighbors
+        self.groups_column = groups_column
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -70,7 +78,7 @@ class NeighborAverager(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_columns)
             Rows to look for neighbors among.
         y : None
             Ignored.
@@ -79,13 +87,30 @@ class NeighborAverager(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         NeighborAverager
             The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If `groups_column` is not a column of X.
         """
         X = validate_data(self, X, dtype=[np.float64, np.float32])
-        self.n_neighbors_ = min(self.n_neighbors, len(X))
+        rows, groups = self._split(X)
         # distances are found from inner products: far from the origin they would drown in rounding
-        self._offset = X.mean(axis=0)
-        self._rows = X - self._offset
-        self._search = NearestNeighbors(n_neighbors=self.n_neighbors_, n_jobs=self.n_jobs).fit(self._rows)
+        self._offset = rows.mean(axis=0)
+        self._rows = rows - self._offset
+        self._searches = {}
+        sizes = [len(rows)]
+        if groups is not None:
+            order = np.argsort(groups, kind="stable")
+            values, starts = np.unique(groups[order], return_index=True)
+            members = np.split(order, starts[1:])
+            self._searches = {
+                value: (chosen, self._search_among(chosen))
+                for value, chosen in zip(values, members, strict=True)
+            }
+            sizes = [len(chosen) for chosen in members]
+        self._search_all = self._search_among(np.arange(len(rows)))
+        self.n_neighbors_ = min(self.n_neighbors, max(sizes))
         return self
 
     def transform(self, X):
@@ -93,22 +118,78 @@ class NeighborAverager(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_columns)
             Rows; they need not be training rows.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            For each row the mean of its `n_neighbors_` nearest training rows.
+            For each row the mean of its nearest training rows, without the column of groups.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        neighbors = self._search.kneighbors(X - self._offset, return_distance=False)
-        n_samples, k = neighbors.shape
-        weights = np.full(n_samples * k, 1.0 / k, dtype=self._rows.dtype)
-        starts = np.arange(0, n_samples * k + 1, k)
-        chosen = sparse.csr_array((weights, neighbors.ravel(), starts), shape=(n_samples, len(self._rows)))
-        return (chosen @ self._rows + self._offset).astype(X.dtype, copy=False)
+        rows, groups = self._split(X)
+        if groups is None:
+            return self._average(rows, None, self._search_all)
+        averaged = np.empty_like(rows)
+        for value in np.unique(groups):
+            own = groups == value
+            averaged[own] = self._average(rows[own], *self._searches.get(value, (None, self._search_all)))
+        return averaged
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the input columns, where `fit` saw none.
+
+        Returns
+        -------
+        ndarray of str
+            The input's names without the column of groups.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        return names if self.groups_column is None else np.delete(names, self._groups_position())
+
+    def _groups_position(self):
+        column, n_columns = self.groups_column, self.n_features_in_
+        names = list(getattr(self, "feature_names_in_", []))
+        if isinstance(column, str) and column in names:
+            return names.index(column)
+        if isinstance(column, Integral) and -n_columns <= column < n_columns:
+            return column % n_columns
+        raise ValueError(
+            f"groups_column={column!r} is not a column of X, which has {n_columns} columns"
+            f"{': ' + ', '.join(names) if names else ' without names'}. Give the position or the name of one."
+        )
+
+    def _split(self, X):
+        if self.groups_column is None:
+            return X, None
+        position = self._groups_position()
+        if X.shape[1] == 1:
+            raise ValueError(
+                f"groups_column={self.groups_column!r} is the only column of X (n_features = 1), "
+                "so nothing is left to average. Pass the features beside it."
+            )
+        return np.delete(X, position, axis=1), X[:, position]
+
+    def _search_among(self, members):
+        n_neighbors = min(self.n_neighbors, len(members))
+        return NearestNeighbors(n_neighbors=n_neighbors, n_jobs=self.n_jobs).fit(self._rows[members])
+
+    def _average(self, rows, members, search):
+        neighbors = search.kneighbors(rows - self._offset, return_distance=False)
+        if members is not None:
+            neighbors = members[neighbors]
+        n_rows, k = neighbors.shape
+        weights = np.full(n_rows * k, 1.0 / k, dtype=self._rows.dtype)
+        starts = np.arange(0, n_rows * k + 1, k)
+        chosen = sparse.csr_array((weights, neighbors.ravel(), starts), shape=(n_rows, len(self._rows)))
+        return (chosen @ self._rows + self._offset).astype(rows.dtype, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

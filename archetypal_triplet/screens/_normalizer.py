@@ -18,6 +18,7 @@ from archetypal_triplet.screens._roles import (
     check_plates_have_controls,
     feature_columns,
     group_codes,
+    group_names,
     plate_names,
 )
 
@@ -77,6 +78,9 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         The constant of step 4 in median lengths; single cells do better with 1. None leaves lengths alone.
     clip : float or None, default=20.0
         Bound of step 1 in standard deviations. None does not clip.
+    append_groups : bool, default=False
+        Whether `transform` appends the number of each row's group as a last column, for a `NeighborAverager`
+        and a `TripletEmbedder` with ``groups_column=-1``. It needs `groups`.
 
     Attributes
     ----------
@@ -105,6 +109,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         The ridge used; None without `controls` and `groups`.
     whitening_ : ndarray of shape (n_components_, n_components_)
         Matrix of step 3; symmetric.
+    groups_ : list of str
+        Names of the groups by their number; empty unless `append_groups` is set.
     length_scale_ : float or None
         The constant `c` of step 4, in whitened units; None if `soft_length` is None.
 
@@ -181,6 +187,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "soft_length": [Interval(Real, 0, None, closed="neither"), None],
         "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "append_groups": ["boolean"],
     }
 
     def __init__(
@@ -194,6 +201,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ridge="auto",
         soft_length=2.0,
         clip=20.0,
+        append_groups=False,
     ):
         self.plate = plate
         self.controls = controls
@@ -203,6 +211,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.ridge = ridge
         self.soft_length = soft_length
         self.clip = clip
+        self.append_groups = append_groups
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -220,6 +229,11 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ScreenNormalizer
             The fitted transformer.
         """
+        if self.append_groups and self.groups is None:
+            raise ValueError(
+                "append_groups=True appends the number of each row's group, but groups=None names no groups. "
+                "Name the columns that make a group, or set append_groups=False."
+            )
         frame, values = self._read(X, reset=True)
         is_control = None if self.controls is None else select_rows(frame, self.controls)
         codes = self._fit_plate_step(frame, values, is_control)
@@ -234,6 +248,9 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             # where half of the rows lie on the mean the median says nothing; some row has a length
             typical = np.median(lengths) or np.sqrt(np.mean(np.square(scores).sum(axis=1)))
             self.length_scale_ = float(self.soft_length * typical)
+        self.groups_ = []
+        if self.append_groups:
+            self.groups_ = group_names(frame, self.groups, grouped, plate=self.plate)
         return self
 
     def transform(self, X):
@@ -259,7 +276,25 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         frame, values = self._read(X, reset=False)
         centers, codes = self._find_centers(frame, values)
         scores = self._project(values, centers, codes) @ self.whitening_
-        return scores if self.length_scale_ is None else kernels.soften_length(scores, self.length_scale_)
+        if self.length_scale_ is not None:
+            scores = kernels.soften_length(scores, self.length_scale_)
+        return np.column_stack([scores, self._number_groups(frame)]) if self.append_groups else scores
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Ignored; the components have names of their own.
+
+        Returns
+        -------
+        ndarray of str
+            ``screennormalizer0``, ``screennormalizer1``, ... and with `append_groups` a last ``group``.
+        """
+        names = super().get_feature_names_out(input_features)
+        return np.append(names[:-1], "group").astype(object) if self.append_groups else names
 
     def _read(self, X, *, reset):
         """Return the table (None for an array) and the float64 values of its features."""
@@ -420,6 +455,14 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         centers = kernels.group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
         return np.vstack([self.centers_, centers]), codes
 
+    def _number_groups(self, frame):
+        """Number of each row's group: its place in groups_, above for groups that fit has not seen."""
+        codes = group_codes(frame, self.groups, plate=self.plate)
+        names = group_names(frame, self.groups, codes, plate=self.plate)
+        number = {name: i for i, name in enumerate(self.groups_)}
+        numbers = [number.setdefault(name, len(number)) for name in names]
+        return np.array([*numbers, -1], dtype=np.float64)[codes]
+
     @property
     def _n_features_out(self):
-        return self.n_components_
+        return self.n_components_ + bool(self.append_groups)

@@ -128,6 +128,36 @@ def group_codes(X, groups, *, plate=None):
     ValueError
         If `groups` is empty or names a column that does not exist.
     """
+    names = _group_columns(X, groups, plate)
+    codes = X.groupby(names, sort=False, dropna=True, observed=True).ngroup()
+    return np.asarray(codes.fillna(-1), dtype=np.intp)
+
+
+def group_names(X, groups, codes, *, plate=None):
+    """Name the groups that `group_codes` numbered.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    groups : str or list of str
+        Columns that name a group together.
+    codes : ndarray of shape (n_samples,)
+        What `group_codes` returned for these arguments.
+    plate : str, default=None
+        The column of plates.
+
+    Returns
+    -------
+    list of str
+        Name of group 0, 1, ...: its values in the columns of `groups`, joined by ``/``.
+    """
+    used, first = np.unique(codes, return_index=True)
+    rows = X[_group_columns(X, groups, plate)].iloc[first[used >= 0]]
+    return ["/".join(map(str, values)) for values in rows.itertuples(index=False, name=None)]
+
+
+def _group_columns(X, groups, plate):
     names = as_names(groups)
     if not names:
         raise ValueError(f"groups={groups!r} is empty. Name at least one column, or pass None.")
@@ -135,8 +165,7 @@ def group_codes(X, groups, *, plate=None):
     if plate is not None and plate not in names and (WELL in names or SITE in names):
         check_columns_exist(X, [plate], parameter="plate")
         names = [plate, *names]
-    codes = X.groupby(names, sort=False, dropna=True, observed=True).ngroup()
-    return np.asarray(codes.fillna(-1), dtype=np.intp)
+    return names
 
 
 def check_plates_have_controls(plates, counts, seen=None):

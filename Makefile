@@ -102,7 +102,7 @@ format: $(VENV)/.with-lint  ## let ruff mend style and layout
 	$(PY) -m ruff format .
 
 doctest: $(VENV)/.with-test  ## the examples in docstrings, guide and README
-	$(ONE_THREAD) $(PY) -m pytest --doctest-modules archetypal_triplet
+	$(ONE_THREAD) $(PY) -m pytest --doctest-modules --doctest-glob="*.md" archetypal_triplet docs/user_guide
 	$(ONE_THREAD) $(PY) -m pytest tests/test_readme.py
 
 docs: $(VENV)/.with-docs  ## the documentation, warnings as errors, in docs/_build/html

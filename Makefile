@@ -9,6 +9,8 @@ RESULTS ?= demo_results
 # torch and BLAS start a thread per core in each of the two test workers unless told otherwise
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST_WORKERS ?= 2
+# scikit-learn's checks of array types skip themselves unless scipy was told so before its first import
+export SCIPY_ARRAY_API = 1
 
 PY = $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -58,7 +60,7 @@ test-slow: $(VENV)/.with-test  ## the slow tests
 	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m slow
 
 test-nojit: $(VENV)/.with-test  ## the kernels' tests with numba switched off (coverage can see them, bounds are checked)
-	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m pytest tests/archetypes -k "kernel" -m "not slow"
+	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(PYTEST_WORKERS) tests/archetypes -m "not slow"
 
 $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(CHECK_PYTHON)

@@ -31,7 +31,7 @@ LEVELS = {
         "input_noise": 1.0,
     },
     "cell": {
-        "n_components": 12,
+        "n_components": "auto",
         "soft_length": 1.0,
         "n_archetypes": (3, 4, 6, 8, 12, 16),
         "threshold": 0.0,

@@ -10,6 +10,8 @@ N_WELL_FOLDS = 5
 N_REPEATS = 5
 # an axis drawn through fewer wells of a class points nowhere
 MIN_TRAIN = 4
+# a plate whose controls are further apart, or closer, than this is not the same assay at another exposure
+MAX_GAIN = 3.0
 
 
 def make_default_classifier():
@@ -131,13 +133,53 @@ def score_out_of_fold(X, is_positive, folds, classifier):
     return scores
 
 
-def remove_plate_offsets(scores, is_positive, plates):
+def estimate_plate_gains(scores, is_positive, plates):
+    """How far apart the classes are on each plate, as a multiple of the common distance.
+
+    Plates differ in stain and exposure, and their axes were drawn from different wells, so one and the same
+    effect is longer on one plate than on another. The distance d of a plate's class means is shrunk towards
+    the common one by ``t / (t + v)``, where v is the sampling variance of d and t the variance between plates
+    (method of moments); the more the plates agree, the nearer all gains are to 1. Plates without
+    `MIN_TRAIN` wells of each class have gain 1.
+
+    Returns
+    -------
+    gains : ndarray of shape (n_plates,)
+        Between 1 / `MAX_GAIN` and `MAX_GAIN`.
+    share : float
+        The mean weight ``t / (t + v)``: the share of a degree of freedom that a plate's gain has used up.
+    """
+    n_plates = plates.max() + 1
+    n = np.array([np.bincount(plates[kind], minlength=n_plates) for kind in (~is_positive, is_positive)])
+    sums = [
+        np.bincount(plates[kind], scores[kind], minlength=n_plates) for kind in (~is_positive, is_positive)
+    ]
+    known = (n >= MIN_TRAIN).all(axis=0)
+    gains = np.ones(n_plates)
+    if known.sum() < 2:
+        return gains, 0.0
+    means = np.array(sums) / np.maximum(n, 1)
+    inside = known[plates]
+    residual = (scores - means[is_positive.astype(int), plates])[inside]
+    variance = (residual**2).sum() / (inside.sum() - 2 * known.sum())
+    distance, error = (means[1] - means[0])[known], variance * (1 / n[:, known]).sum(axis=0)
+    common = np.average(distance, weights=1 / error)
+    between = max(distance.var(ddof=1) - error.mean(), 0.0)
+    if between == 0 or common == 0:
+        return gains, 0.0
+    weight = between / (between + error)
+    gains[known] = np.clip(1 + weight * (distance - common) / common, 1 / MAX_GAIN, MAX_GAIN)
+    return gains, float(weight.mean())
+
+
+def remove_plate_offsets(scores, is_positive, plates, share=0.0):
     """Take away what the controls of a plate have in common, both kinds of them.
 
     Least squares of ``score = plate + class effect + residual``; returned are class effect plus residual, the
-    residuals of a plate with n controls multiplied by ``sqrt(n / (n - 1))`` for the mean that was taken away.
-    A plate with one control takes the mean offset of the others. If no plate has both classes, plate and
-    class cannot be told apart and the scores come back as they are.
+    residuals of a plate with n controls multiplied by ``sqrt(n / (n - 1 - share))`` for the mean, and the
+    share of a gain, that were estimated from them. A plate with one control takes the mean offset of the
+    others. If no plate has both classes, plate and class cannot be told apart and the scores come back as
+    they are.
     """
     n = np.bincount(plates).astype(float)
     target = is_positive.astype(float)
@@ -150,8 +192,14 @@ def remove_plate_offsets(scores, is_positive, plates):
     offsets = np.bincount(plates, rest) / n
     several = n > 1
     offsets[~several] = np.average(offsets[several], weights=n[several])
-    widening = np.sqrt(n / np.where(several, n - 1, n))
+    widening = np.sqrt(n / np.where(several, n - 1 - share * (n > 2), n))
     return effect * target + (rest - offsets[plates]) * widening[plates]
+
+
+def scale_by_plate(scores, is_positive, plates):
+    """Put the scores of all plates on one scale: the same zero, and the same distance between the classes."""
+    gains, share = estimate_plate_gains(scores, is_positive, plates)
+    return remove_plate_offsets(scores / gains[plates], is_positive, plates, share)
 
 
 def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_components=None, rng):
@@ -202,4 +250,4 @@ def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_compon
     if not np.isin(plates[is_positive], plates[~is_positive]).any():
         # said beside every number: the axis may be that of the plates
         axis += "; no plate holds both classes"
-    return scores, np.array([remove_plate_offsets(row, is_positive, plates) for row in scores]), axis
+    return scores, np.array([scale_by_plate(row, is_positive, plates) for row in scores]), axis

@@ -22,6 +22,7 @@ from archetypal_triplet.screens._roles import (
     plate_names,
 )
 
+_MOST_COMPONENTS = 30  # of n_components="auto"
 _RIDGE_REPLICATES = 0.1  # vehicle wells, or replicates of a treatment on several plates
 _RIDGE_FEW = 2.0  # fields of a well
 _RIDGE_MANY = 0.5  # cells of a well
@@ -64,11 +65,12 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     features : list of str, default=None
         Feature columns. None: every column of the table that has no role and does not begin with
         ``Metadata_``.
-    n_components : int, default=30
-        Number of components; 30 suits wells, 40 images, 12 a few dozen features of cells. Fewer come out
-        where the table spans fewer dimensions, or where fewer independent deviations are there to estimate
-        :math:`C` from. It should lie well below the number of controls (or of grouped rows): a `DataWarning`
-        says so where it is above half of their degrees of freedom.
+    n_components : int or "auto", default=30
+        Number of components; 30 suits wells, 40 images, 12 a few dozen features of cells. "auto" is a third
+        of the features, at most 30. Fewer come out where the table spans fewer dimensions, or where fewer
+        independent deviations are there to estimate :math:`C` from. It should lie well below the number of
+        controls (or of grouped rows): a `DataWarning` says so where it is above half of their degrees of
+        freedom.
     ridge : "auto" or float, default="auto"
         Ridge of the whitening, in units of the mean eigenvalue of :math:`C`. "auto" is 0.1 for controls and
         for groups that span plates (replicates), 2.0 for small groups (median size below 10: fields of
@@ -183,7 +185,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         "controls": [str, None],
         "groups": [str, list, tuple, None],
         "features": ["array-like", None],
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "soft_length": [Interval(Real, 0, None, closed="neither"), None],
         "clip": [Interval(Real, 0, None, closed="neither"), None],
@@ -367,7 +369,10 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _fit_components(self, values, codes, grouped):
         """Set mean_, components_, n_components_ and explained_variance_ratio_."""
+        n_kept = len(self.scale_)
         n_wanted = self.n_components
+        if n_wanted == "auto":
+            n_wanted = max(1, min(_MOST_COMPONENTS, n_kept // 3))
         if grouped is not None:
             _, n_free = kernels.deviations(values[:, :1], grouped)
             if n_free == 0:
@@ -377,7 +382,6 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                     f"wells."
                 )
             n_wanted = min(n_wanted, n_free)
-        n_kept = len(self.scale_)
 
         def blocks():
             for rows in kernels.row_blocks(len(values)):

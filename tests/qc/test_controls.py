@@ -5,12 +5,14 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 from archetypal_triplet.datasets import load_bbbc021, load_cardiac_fibroblasts, make_screen
-from archetypal_triplet.qc import compute_control_separability
+from archetypal_triplet.qc import compute_control_separability, compute_z_prime
 from archetypal_triplet.qc._crossfit import (
     center_plates,
     choose_plate_folds,
     draw_well_folds,
+    estimate_plate_gains,
     remove_plate_offsets,
+    scale_by_plate,
 )
 
 NEGATIVE = "Metadata_ControlType == 'negative'"
@@ -241,6 +243,43 @@ def test_plate_offsets_are_those_of_least_squares():
     np.testing.assert_allclose(remove_plate_offsets(scores, positive, plates), expected)
     shifted = scores + 100.0 * plates
     np.testing.assert_allclose(remove_plate_offsets(shifted, positive, plates), expected)
+
+
+def draw_plates(seed, gain_sd, n_plates=20, n_each=8, distance=8.0):
+    rng = np.random.default_rng(seed)
+    plates = np.repeat(np.arange(n_plates), 2 * n_each)
+    positive = np.tile(np.repeat([False, True], n_each), n_plates)
+    gains = np.exp(gain_sd * rng.standard_normal(n_plates))
+    return (rng.standard_normal(len(plates)) + distance * positive) * gains[plates], positive, plates, gains
+
+
+def test_gains_of_plates_are_found_and_shrunk():
+    scores, positive, plates, gains = draw_plates(0, gain_sd=0.3)
+    found, share = estimate_plate_gains(scores, positive, plates)
+    np.testing.assert_allclose(found / found.mean(), gains / gains.mean(), rtol=0.2)
+    assert 0.5 < share < 1
+    scores, positive, plates, _ = draw_plates(0, gain_sd=0.0)
+    found, share = estimate_plate_gains(scores, positive, plates)
+    np.testing.assert_allclose(found, 1, atol=0.1)
+    assert share < 0.5
+
+
+def test_gains_need_wells_of_both_classes_on_two_plates():
+    scores, positive, plates, _ = draw_plates(0, gain_sd=0.5, n_each=3)
+    np.testing.assert_array_equal(estimate_plate_gains(scores, positive, plates)[0], 1)
+    scores, positive, plates, _ = draw_plates(0, gain_sd=0.5, n_plates=1)
+    np.testing.assert_array_equal(estimate_plate_gains(scores, positive, plates)[0], 1)
+
+
+@pytest.mark.parametrize("gain_sd", [0.0, 0.3])
+def test_scaled_scores_recover_the_z_prime_within_plates(gain_sd):
+    # 1 - 3 (1 + 1) / 8 = .25; unscaled, the gains would be counted as spread
+    values = []
+    for seed in range(20):
+        scores, positive, plates, _ = draw_plates(seed, gain_sd, n_plates=6)
+        scaled = scale_by_plate(scores, positive, plates)
+        values.append(compute_z_prime(scaled[~positive], scaled[positive]))
+    assert np.mean(values) == pytest.approx(0.25, abs=0.04)
 
 
 def test_plates_with_one_control_keep_its_deviation():

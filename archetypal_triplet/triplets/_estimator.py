@@ -56,7 +56,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         What makes the network: a torch module's class or a function returning one, never an instance. It is
         called with those of `in_shape` (shape of one sample) and `embedding_dim` that its signature names,
         and with `module_kwargs`; its result maps ``(n, *in_shape)`` to (n, embedding_dim). The output is
-        scaled to unit length afterwards. None is a perceptron p-128-128-embedding_dim with batch norm and ReLU.
+        scaled to unit length afterwards. None is a perceptron p-128-128-embedding_dim with batch norm and
+        ReLU.
     module_kwargs : dict or None, default=None
         Further arguments of `module`; for None `hidden`, the hidden layers' widths.
     criterion : class, callable or None, default=None

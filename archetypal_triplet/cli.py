@@ -112,7 +112,7 @@ def _add_run(commands):
         "--features", metavar="COL[,COL]|@FILE", type=_names,
         help="feature columns, or a file that names one a line (default: all numeric columns that are not metadata)",
     )  # fmt: skip
-    run.add_argument("--color", metavar="COL", help="one more column to colour the map by")
+    run.add_argument("--color", metavar="COL", help="one more column to color the map by")
     run.add_argument(
         "--on-nonfinite", choices=("raise", "drop_features", "drop_rows"), default="raise",
         help="what to do with missing and infinite values (default: stop and say where they are)",
@@ -129,7 +129,7 @@ def _add_embed(commands):
         "embed",
         help="embed later plates with the model of a run",
         description="Embed the rows of a table with the model of an earlier run. Plates that the run knew are "
-        "centred as they were then, new ones on their own negative controls.",
+        "centered as they were then, new ones on their own negative controls.",
     )
     embed.add_argument("model", metavar="MODEL_DIR", help="the folder 'model' of a run, or its results")
     embed.add_argument("table", nargs="+", metavar="TABLE", help="profiles with the columns that the run had")

@@ -108,7 +108,7 @@ def score_against_truth(result, screen):
     Returns
     -------
     dict
-        ``neighbors``: for plate-standardised features, whitened components and embedding the share of treatments
+        ``neighbors``: for plate-standardized features, whitened components and embedding the share of treatments
         (compound and dose, mean of wells) whose nearest neighbor among other compounds, by cosine, has the same
         true mechanism; ``n_treatments`` of them. ``archetypes``: for each true end point the archetype that
         dominates most of its wells, and which share of the wells of the end point it dominates.
@@ -237,7 +237,7 @@ def _lines(scores):
 
 
 _SPACES = {
-    "features": "features, plate-standardised",
+    "features": "features, plate-standardized",
     "whitened": "whitened components",
     "embedding": "embedding",
 }

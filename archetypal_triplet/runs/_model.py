@@ -1,4 +1,4 @@
-"""The model folder: a fitted Pipeline of our normaliser and our embedder as safetensors and JSON, never as pickle."""
+"""The model folder: a fitted Pipeline of our normalizer and our embedder as safetensors and JSON, never as pickle."""
 
 import hashlib
 import json

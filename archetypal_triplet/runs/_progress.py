@@ -105,7 +105,11 @@ class TrainingBar:
         self.began_at = time.perf_counter()
         tqdm = import_optional("tqdm", extra="screens").tqdm
         self._bar = tqdm(
-            total=self.n_steps, desc="training", unit="step", leave=False, disable=None if self.shown else True
+            total=self.n_steps,
+            desc="training",
+            unit="step",
+            leave=False,
+            disable=None if self.shown else True,
         )
 
     def on_batch_end(self, net, training=False, **_):

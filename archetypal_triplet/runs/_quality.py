@@ -1,9 +1,80 @@
 """Control separability of a run, with what must be said beside it."""
 
+from archetypal_triplet._utils._columns import EMBEDDING_PREFIX
+from archetypal_triplet._utils._frames import select_rows
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.qc import compute_control_separability
+from archetypal_triplet.runs._tables import standardize_features
+from archetypal_triplet.screens._roles import group_codes, plate_names
 
-def compute_quality(plan, embedding, components, groups):
-    raise NotImplementedError
+HONESTY = (
+    "The axis is drawn from other wells than those it scores, but all wells trained the embedding (without labels): "
+    "its numbers describe this map, and are no estimate for other plates."
+)
+SPACES = {
+    "embedding": "embedding",
+    "whitened": "whitened components",
+    "features": "features, plate-standardized",
+}
+
+
+def compute_quality(plan, pipeline, components, embedding):
+    """Compute how well the controls can be told apart, in the embedding and in what it was made from.
+
+    Parameters
+    ----------
+    plan : RunPlan
+        Roles and options of the run.
+    pipeline : Pipeline
+        Fitted.
+    components : ndarray of shape (n_samples, n_components) or with one column more
+        The normalized profiles.
+    embedding : pandas.DataFrame
+        The embedding table of the same rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The tables of `archetypal_triplet.qc.compute_control_separability` for three spaces (``space``), and
+        ``trained_on_these_wells``: whether the space was learned by training on the wells that are scored.
+    """
+    pd = import_optional("pandas", extra="screens")
+    table, options = plan.table, plan.options
+    spaces = {
+        "embedding": embedding.filter(regex=f"^{EMBEDDING_PREFIX}").to_numpy(),
+        "whitened": components[:, : pipeline["normalize"].n_components_],
+        "features": standardize_features(table, pipeline["normalize"]),
+    }
+    roles = {
+        "negative": select_rows(table, options["controls"]),
+        "positive": select_rows(table, options["positive_controls"], parameter="positive_controls"),
+        "plate": plate_names(table, options["plate"]) if options["plate"] else None,
+    }
+    if plan.group_columns:
+        roles["groups"] = group_codes(table, options["groups"], plate=options["plate"])
+    rows = roles["negative"] | roles["positive"]
+    roles = {name: None if value is None else value[rows] for name, value in roles.items()}
+    parts = []
+    for name, values in spaces.items():
+        part = compute_control_separability(values[rows], **roles, random_state=options["random_state"])
+        part.insert(0, "space", name)
+        part["trained_on_these_wells"] = name == "embedding"
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
 
 
 def quality_lines(quality):
-    return []
+    """Return lines that tell a person the separability of the controls."""
+    pooled = quality[quality["scope"] == "pooled"].set_index(["space", "metric"])
+    n_negative, n_positive = (int(pooled[name].iloc[0]) for name in ("n_negative", "n_positive"))
+    lines = [
+        f"Separation of {n_negative} negative and {n_positive} positive control wells, all plates (95 % interval)"
+    ]
+    for space, words in SPACES.items():
+        row, auc = pooled.loc[(space, "z_prime")], pooled.loc[(space, "auc")]
+        if row["value"] != row["value"]:
+            return [*lines, f"  not computed: {row['reason']}"]
+        lines.append(
+            f"  {words:<30}Z' {row['value']:6.2f} ({row['low']:.2f} to {row['high']:.2f})   AUC {auc['value']:.3f}"
+        )
+    return [*lines, f"  {HONESTY}"]

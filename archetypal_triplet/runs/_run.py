@@ -15,12 +15,14 @@ from archetypal_triplet.runs._progress import Stages, TrainingBar, heard_warning
 from archetypal_triplet.runs._quality import compute_quality, quality_lines
 from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
 from archetypal_triplet.runs._tables import (
-    find_reference_labeler,
+    find_reference,
     make_archetypes_table,
     make_embedding_table,
     make_group_table,
 )
 
+# the mean of so many most typical rows describes an archetype: a well is a mean already, a cell is noisy
+N_DESCRIBED = {"well": 5, "field": 5, "cell": 25}
 PACKAGES = ("archetypal-triplet", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skorch", "torch")
 
 
@@ -46,21 +48,22 @@ def execute(plan, folder):
     with heard_warnings() as heard:
         pipeline, components = _fit(plan, stages)
         normalizer, embedder = pipeline["normalize"], pipeline["embed"]
-        labeler, position = find_reference_labeler(embedder.labeler_)
+        reference = find_reference(embedder, components)
         with stages("tables") as say:
-            embedding = make_embedding_table(plan.metadata, embedder.transform(components), labeler)
-            archetypes = make_archetypes_table(plan.table, normalizer, components, labeler)
+            embedding = make_embedding_table(plan.metadata, embedder.transform(components), reference)
+            n_described = N_DESCRIBED[plan.options["level"]]
+            archetypes = make_archetypes_table(plan.table, normalizer, reference, n_described=n_described)
             groups = make_group_table(embedding, plan.group_columns) if plan.group_columns else None
             say("described %d archetypes", len(archetypes))
         quality = None
         if plan.options["positive_controls"]:
             with stages("quality") as say:
-                quality = compute_quality(plan, embedding, components, groups)
-                say("control separability")
+                quality = compute_quality(plan, pipeline, components, embedding)
+                say("scored the separation of the controls")
         with stages("files") as say:
             files = _write_tables(folder, embedding, archetypes, groups, quality)
             save_model(pipeline, folder / "model")
-            files["model/"] = "normaliser and network, for later plates: archetypal-triplet embed"
+            files["model/"] = "normalizer and network, for later plates: archetypal-triplet embed"
             _draw_map(folder / "map.png", plan, embedding)
             files["map.png"] = "the map: the first two principal components of the embedding"
             say("wrote tables, map and model")
@@ -76,7 +79,7 @@ def execute(plan, folder):
         "input": plan.inputs,
         "table": plan.facts,
         "trained_on": _trained_on(embedder, len(embedding)),
-        "archetypes": _archetypes_info(embedder.labeler_, labeler, position),
+        "archetypes": _archetypes_info(reference),
         "warnings": [*plan.warnings, *heard],
         "files": files,
     }
@@ -218,7 +221,7 @@ def _fit(plan, stages):
         components = normalizer.fit_transform(plan.table)
         share = normalizer.explained_variance_ratio_.sum()
         say(
-            "normalised %d features to %d components (%.0f %% of the variance)",
+            "normalized %d features to %d components (%.0f %% of the variance)",
             normalizer.features_kept_.sum(), normalizer.n_components_, 100 * share,
         )  # fmt: skip
     bar = TrainingBar(embedder.max_steps, shown=plan.progress)
@@ -279,21 +282,18 @@ def _trained_on(embedder, n_rows):
     }
 
 
-def _archetypes_info(labeler, reference, position):
-    labelers = getattr(labeler, "labelers_", [labeler])
+def _archetypes_info(reference):
+    counts = [len(one["archetypes"].archetypes_) for one in reference.labelers]
+    variances = [one["archetypes"].explained_variance_ for one in reference.labelers]
     return {
         "labelings": [
-            {
-                "n_archetypes": len(one["archetypes"].archetypes_),
-                "explained_variance": one["archetypes"].explained_variance_,
-                "n_labeled": int(one["labels"].label_counts_.sum()),
-            }
-            for one in labelers
+            {"n_archetypes": count, "explained_variance": variance}
+            for count, variance in zip(counts, variances, strict=True)
         ],
-        "reference_labeling": position,
-        "reference_n_archetypes": len(reference["archetypes"].archetypes_),
-        "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that trained the network, "
-        "the first with the fewest archetypes.",
+        "reference_labeling": reference.position,
+        "reference_n_archetypes": counts[reference.position],
+        "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that trained the "
+        "network, the first with the fewest archetypes.",
     }
 
 

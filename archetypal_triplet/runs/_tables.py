@@ -1,7 +1,8 @@
 """The tables of a run: one row a sample in embedding.parquet, one row an archetype in archetypes.parquet."""
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
 
 from archetypal_triplet._utils._columns import (
     ARCHETYPE_PREFIX,
@@ -21,29 +22,46 @@ from archetypal_triplet.screens._whitening import standardize
 N_TYPICAL = 5
 
 
-def find_reference_labeler(labeler):
+def find_reference(embedder, components):
     """Return the labeling whose shares are reported: of several, the first with the fewest archetypes.
 
     Parameters
     ----------
-    labeler : Pipeline or EnsembleLabeler
-        The fitted labeler of a Pipeline that `make_archetypal_triplet` made.
+    embedder : TripletEmbedder
+        Fitted, of a Pipeline that `make_archetypal_triplet` made.
+    components : ndarray of shape (n_samples, n_components)
+        The normalized profiles that it was fitted on.
 
     Returns
     -------
-    labeler : Pipeline
-        Steps ``archetypes`` and ``labels``, ``average`` before them where rows are cells.
-    position : int
-        Its place among the labelings, from 0.
+    sklearn.utils.Bunch
+        ``archetypes``, the fitted `ArchetypalAnalysis`; ``shares`` (n_samples, n_archetypes), the mixture of
+        every row (of its average with like cells, where rows are cells); ``labels``, the pseudo-labels that
+        the network was trained on; ``confidence``, the largest share; ``position`` among the labelings, from 0;
+        ``labelers``, all of them.
     """
+    labeler, rows = embedder.labeler_, components
+    if isinstance(labeler, Pipeline) and "average" in labeler.named_steps:
+        rows, labeler = labeler["average"].transform(components), labeler[1:]
+    if isinstance(labeler, Pipeline) and "ensemble" in labeler.named_steps:
+        labeler = labeler["ensemble"]
     labelers = getattr(labeler, "labelers_", [labeler])
-    counts = [len(one["archetypes"].archetypes_) for one in labelers]
-    position = int(np.argmin(counts))
-    return labelers[position], position
+    position = int(np.argmin([len(one["archetypes"].archetypes_) for one in labelers]))
+    archetypes = labelers[position]["archetypes"]
+    shares = archetypes.transform(rows)
+    labels = embedder.labels_
+    return Bunch(
+        archetypes=archetypes,
+        shares=shares,
+        labels=labels if labels.ndim == 1 else labels[:, position],
+        confidence=shares.max(axis=1),
+        position=position,
+        labelers=labelers,
+    )
 
 
-def make_embedding_table(metadata, embedding, labeler=None):
-    """Join metadata, embedding and, from a fitted labeler, shares, pseudo-labels and confidence.
+def make_embedding_table(metadata, embedding, reference=None):
+    """Join metadata, embedding and, where there is one, shares, pseudo-labels and confidence of a labeling.
 
     Parameters
     ----------
@@ -51,8 +69,8 @@ def make_embedding_table(metadata, embedding, labeler=None):
         What is known of the rows.
     embedding : ndarray of shape (n_samples, embedding_dim)
         The embedding of the same rows.
-    labeler : Pipeline, default=None
-        The reference labeling, fitted on these rows.
+    reference : Bunch, default=None
+        From `find_reference`.
 
     Returns
     -------
@@ -62,18 +80,14 @@ def make_embedding_table(metadata, embedding, labeler=None):
     pd = import_optional("pandas", extra="screens")
     index = metadata.index
     parts = [metadata, pd.DataFrame(embedding, index, _numbered(EMBEDDING_PREFIX, embedding.shape[1]))]
-    if labeler is not None:
-        shares = labeler["archetypes"].coefficients_
-        parts += [
-            pd.DataFrame(shares, index, _numbered(ARCHETYPE_PREFIX, shares.shape[1])),
-            pd.DataFrame(
-                {PSEUDOLABEL: labeler["labels"].labels_, CONFIDENCE: labeler["labels"].confidence_}, index
-            ),
-        ]
+    if reference is not None:
+        names = _numbered(ARCHETYPE_PREFIX, reference.shares.shape[1])
+        labels = {PSEUDOLABEL: reference.labels, CONFIDENCE: reference.confidence}
+        parts += [pd.DataFrame(reference.shares, index, names), pd.DataFrame(labels, index)]
     return pd.concat(parts, axis=1)
 
 
-def make_archetypes_table(table, normalizer, components, labeler):
+def make_archetypes_table(table, normalizer, reference, *, n_described):
     """Describe the archetypes of the reference labeling.
 
     Parameters
@@ -82,44 +96,40 @@ def make_archetypes_table(table, normalizer, components, labeler):
         The profiles.
     normalizer : ScreenNormalizer
         Fitted on them.
-    components : ndarray of shape (n_samples, n_components)
-        The normalised profiles.
-    labeler : Pipeline
-        The reference labeling.
+    reference : Bunch
+        From `find_reference`.
+    n_described : int
+        Number of most typical rows (those with the largest shares) whose mean describes an archetype.
 
     Returns
     -------
     pandas.DataFrame
-        One row an archetype: its mean share, the rows that are labelled by it, its most typical rows and what
-        they are, its strongest features, its place in normalised components (``Component_*``) and in standard
-        deviations of the features (``Z_*``, each the mean of the rows that make up the archetype).
+        One row an archetype: its mean share, the number of rows labeled by it, its most typical rows and what
+        they are, its strongest features, its place in normalized components (``Component_*``), and its features
+        in standard deviations (``Z_*``), the mean of its `n_described` most typical rows.
     """
     pd = import_optional("pandas", extra="screens")
-    archetypes, labels = labeler["archetypes"], labeler["labels"]
-    shares = archetypes.coefficients_
+    shares, labels = reference.shares, reference.labels
     names = _numbered(ARCHETYPE_PREFIX, shares.shape[1])
-    typical = np.argsort(-shares, axis=0, kind="stable")[:N_TYPICAL].T
-    z, features = _z_of_archetypes(table, normalizer, components, labeler)
+    order = np.argsort(-shares, axis=0, kind="stable").T
+    typical, described = order[:, :N_TYPICAL], order[:, :n_described]
+    features = _kept_features(normalizer)
+    z = np.array([standardize_features(table.iloc[rows], normalizer).mean(axis=0) for rows in described])
     keys = row_keys(table)
-    head = pd.DataFrame(
-        {
-            "Archetype": names,
-            "Mean_Share": shares.mean(axis=0),
-            "N_Labeled": labels.label_counts_,
-            "Typical_Rows": ["; ".join(keys[i] for i in rows) for rows in typical],
-            **{
-                f"Typical_{column.removeprefix('Metadata_')}": [
-                    _counts(table[column].iloc[rows]) for rows in typical
-                ]
-                for column in (COMPOUND, CONTROL_TYPE)
-                if column in table
-            },
-            "Top_Features": [_top_features(row, features) for row in z],
-        }
-    )
-    places = np.hstack([archetypes.archetypes_, z])
-    columns = [*_numbered("Component_", components.shape[1]), *(f"Z_{name}" for name in features)]
-    return pd.concat([head, pd.DataFrame(places, columns=columns)], axis=1)
+    columns = [c for c in (COMPOUND, CONTROL_TYPE) if c in table]
+    head = {
+        "Archetype": names,
+        "Mean_Share": shares.mean(axis=0),
+        "N_Labeled": np.bincount(labels[labels >= 0], minlength=len(names)),
+        "Typical_Rows": ["; ".join(keys[i] for i in rows) for rows in typical],
+    }
+    for column in columns:
+        name = f"Typical_{column.removeprefix('Metadata_')}"
+        head[name] = [_counts(table[column].iloc[rows]) for rows in typical]
+    head["Top_Features"] = [_top_features(row, features) for row in z]
+    places = reference.archetypes.archetypes_
+    names = [*_numbered("Component_", places.shape[1]), *(f"Z_{name}" for name in features)]
+    return pd.concat([pd.DataFrame(head), pd.DataFrame(np.hstack([places, z]), columns=names)], axis=1)
 
 
 def row_keys(table):
@@ -162,14 +172,14 @@ def standardize_features(table, normalizer):
     Parameters
     ----------
     table : pandas.DataFrame
-        Rows that the normaliser was fitted on.
+        Rows that the normalizer was fitted on.
     normalizer : ScreenNormalizer
         Fitted.
 
     Returns
     -------
     ndarray of shape (n_samples, n_kept)
-        What the normaliser has after its first step.
+        What the normalizer has after its first step.
     """
     codes = np.zeros(len(table), dtype=int)
     if normalizer.plates_:
@@ -184,20 +194,6 @@ def _kept_features(normalizer):
 
 def _numbered(prefix, n):
     return [f"{prefix}{i}" for i in range(n)]
-
-
-def _z_of_archetypes(table, normalizer, components, labeler):
-    """Features of each archetype in standard deviations, and the names of these features."""
-    weights = labeler["archetypes"].archetype_weights_.toarray()
-    rows = np.flatnonzero(weights.any(axis=0))
-    weights = weights[:, rows]
-    if "average" in labeler.named_steps:
-        # the archetype is made of averages: hand the weight of each on to the cells in it
-        k = labeler["average"].n_neighbors_
-        search = NearestNeighbors(n_neighbors=k).fit(components)
-        neighbors = search.kneighbors(components[rows], return_distance=False)
-        weights, rows = np.repeat(weights / k, k, axis=1), neighbors.ravel()
-    return weights @ standardize_features(table.iloc[rows], normalizer), _kept_features(normalizer)
 
 
 def _counts(values):

@@ -27,8 +27,10 @@ QUANTITY_WORDS = ("concentration", "dose", "time", "count")
 # a quantity's unit or name is text
 _TEXT_ENDINGS = ("unit", "units", "name", "label", "type", "id", "category")
 # begin the names of columns that somebody forgot to call Metadata_
-_METADATA_WORDS = ("plate", "well", "site", "batch", "week", "compound", "concentration", "dose", "replicate")
-_METADATA_WORDS += ("barcode", "treatment", "moa")
+_METADATA_WORDS = (
+    "plate", "well", "site", "batch", "week", "compound", "concentration", "dose", "replicate", "barcode",
+    "treatment", "moa",
+)  # fmt: skip
 _METADATA_NAMES = ("row", "column", "col", "field", "fov", "index", "")
 
 # where a thing lies or which number it bears says nothing about its phenotype

@@ -128,14 +128,26 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        rows, groups = self._split(X)
-        if groups is None:
-            return self._average(rows, None, self._search_all)
-        averaged = np.empty_like(rows)
-        for value in np.unique(groups):
-            own = groups == value
-            averaged[own] = self._average(rows[own], *self._searches.get(value, (None, self._search_all)))
-        return averaged
+        return (self._weigh(X) @ self._rows + self._offset).astype(X.dtype, copy=False)
+
+    def average_matrix(self, X):
+        """Weights of the training rows in the mean of each row: `transform` as a matrix.
+
+        What else is known of the training rows, such as the features before they were reduced, is averaged
+        in the same way by a product with it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns)
+            Rows, as for `transform`.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of shape (n_samples, n_training_rows)
+            Rows sum to 1, with at most `n_neighbors_` values that are not zero.
+        """
+        check_is_fitted(self)
+        return self._weigh(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` returns.
@@ -181,15 +193,24 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         n_neighbors = min(self.n_neighbors, len(members))
         return NearestNeighbors(n_neighbors=n_neighbors, n_jobs=self.n_jobs).fit(self._rows[members])
 
-    def _average(self, rows, members, search):
-        neighbors = search.kneighbors(rows - self._offset, return_distance=False)
-        if members is not None:
-            neighbors = members[neighbors]
-        n_rows, k = neighbors.shape
-        weights = np.full(n_rows * k, 1.0 / k, dtype=self._rows.dtype)
-        starts = np.arange(0, n_rows * k + 1, k)
-        chosen = sparse.csr_array((weights, neighbors.ravel(), starts), shape=(n_rows, len(self._rows)))
-        return (chosen @ self._rows + self._offset).astype(rows.dtype, copy=False)
+    def _weigh(self, X):
+        rows, groups = self._split(X)
+        columns, counts = [None] * len(rows), np.empty(len(rows), dtype=np.intp)
+        kinds = [None] if groups is None else np.unique(groups)
+        for kind in kinds:
+            own = np.arange(len(rows)) if kind is None else np.flatnonzero(groups == kind)
+            members, search = self._searches.get(kind, (None, self._search_all))
+            neighbors = search.kneighbors(rows[own] - self._offset, return_distance=False)
+            if members is not None:
+                neighbors = members[neighbors]
+            counts[own] = neighbors.shape[1]
+            for row, found in zip(own, neighbors, strict=True):
+                columns[row] = found
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        weights = np.repeat(1.0 / counts, counts).astype(self._rows.dtype)
+        return sparse.csr_array(
+            (weights, np.concatenate(columns), starts), shape=(len(rows), len(self._rows))
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -57,7 +57,7 @@ class ProfileSummary:
         query.
     left_out : dict of str to list of str
         Columns that are not used, by reason.
-    n_rows_dropped : int
+    n_rows_dropped : int, default=0
         Rows that are not used because of NaN or infinities.
 
     Examples

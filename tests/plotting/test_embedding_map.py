@@ -247,7 +247,7 @@ def test_errors_of_tables(table, ax):
         EmbeddingMapDisplay.from_table(table.filter(like="Embedding_"), color="archetype", ax=ax)
     with pytest.raises(ValueError, match=r"neither Embedding_\* columns nor other numbers"):
         EmbeddingMapDisplay.from_table(table.filter(like="Metadata_"), ax=ax)
-    holes = table.filter(like="Embedding_")
+    holes = table.filter(like="Embedding_").copy()
     holes.iloc[:2, 1] = np.nan
     with pytest.raises(ValueError, match="2 rows of the embedding hold NaN or infinite values"):
         EmbeddingMapDisplay.from_table(holes, ax=ax)

@@ -321,9 +321,14 @@ class TestTables:
         assert all(isinstance(plate, str) for plate in fitted["plates_"])
 
     def test_works_without_pandas(self):
-        # scikit-learn itself imports pandas where it is installed, so hide it
+        # scikit-learn itself imports pandas where it is installed, so let it not be found
         code = (
-            "import sys; sys.modules['pandas'] = None\n"
+            "import sys\n"
+            "class Absent:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            "        if name.partition('.')[0] == 'pandas':\n"
+            "            raise ModuleNotFoundError(name)\n"
+            "sys.meta_path.insert(0, Absent())\n"
             "import numpy as np\n"
             "from archetypal_triplet import ScreenNormalizer, NeighborAverager\n"
             "X = np.random.default_rng(0).normal(size=(30, 4))\n"

@@ -6,6 +6,7 @@ from ._weights import pick_candidates
 
 SWEEPS = 3  # over the archetypes per pass; they cost next to nothing
 CANDIDATES = 3  # rows per archetype and pass that enter the pool
+SNAP_BELOW = 1e-4  # share of unexplained variance at which corners may be rows
 MOMENTUM = 0.97  # largest weight of the extrapolation
 
 
@@ -58,6 +59,7 @@ class Descent:
         limit = max(256, 16 * len(pool.weights))
         Z = previous = pool.Z
         beta, momentum, G, closing = 0.0, 1.0, None, False
+        next_snap = SNAP_BELOW
         trust, wait, since = 1.0, 1, 0  # how far below the goal a lagging gap must be, and how often to look
         for _ in range(max_passes):
             trial = Z + beta * (Z - previous) if points is None else points
@@ -101,11 +103,35 @@ class Descent:
             since = 0 if closing else since + 1
             G = M @ Z - C
             current = np.sum(G * Z, axis=1)
+            if self.rss < next_snap * self.total:
+                next_snap = max(1e-2 * self.rss / self.total, 1e-30)
+                if self._snap(limit):
+                    Z = previous = pool.Z
+                    G, momentum, beta, closing = None, 1.0, 0.0, False
+                    continue
             following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
             beta, momentum = min((momentum - 1) / following, MOMENTUM), following
             if closing:
                 beta = 0.0
         return self
+
+    def _snap(self, limit):
+        """Replace every archetype by its heaviest row if that lowers the loss.
+
+        Without noise the corners are rows themselves, and the descent only creeps towards them.
+        """
+        pool = self.pool
+        snapped = np.zeros_like(pool.weights)
+        snapped[np.arange(len(snapped)), pool.weights[:, : pool.size].argmax(axis=1)] = 1.0
+        Z = snapped[:, : pool.size] @ pool.rows[: pool.size]
+        M, C, _, _ = self.rows.run(Z, self.A, warm=True)
+        self.n_passes += 1
+        rss = self.loss(M, C, Z)
+        if rss >= self.rss:
+            return False
+        self.losses.append(rss)
+        pool.accept(snapped, limit=limit)
+        return True
 
     def close(self, Z, tol):
         """Compute the exact coefficients of the final archetypes, as `transform` does, and the gap."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DESCRIPTION = "Label-free phenotype maps and assay quality for high-content screens."
+# a list of dropped columns can fill the screen
+MAX_WARNING = 300
 CONTROLS = "Metadata_ControlType == 'negative'"
 
 RUN_EPILOG = f"""\
@@ -91,7 +93,7 @@ def _add_run(commands):
     run.add_argument(
         "--positive-controls",
         metavar="QUERY",
-        help="which rows are positive controls; used for quality only, never to train",
+        help="which rows are positive controls, to score the assay (no row's label is used to train)",
     )
     run.add_argument(
         "--groups", metavar="COL[,COL]", type=_names, help="columns that tell which rows belong to one well"
@@ -244,7 +246,7 @@ def _demo(arguments):
 def _logging_to_stderr(arguments):
     logger = logging.getLogger("archetypal_triplet")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_Lines(short=not arguments.verbose))
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.propagate = False
@@ -260,6 +262,13 @@ def _logging_to_stderr(arguments):
 
 
 class _Lines(logging.Formatter):
+    def __init__(self, *, short):
+        super().__init__()
+        self.short = short
+
     def format(self, record):
+        text = record.getMessage()
+        if self.short and record.levelno == logging.WARNING and len(text) > MAX_WARNING:
+            text = text[:MAX_WARNING].rsplit(" ", 1)[0] + " ... (-v shows all of it, run.json keeps it)"
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return prefix + record.getMessage()
+        return prefix + text

@@ -197,7 +197,7 @@ def _tensor_bytes(tensors):
     import numpy as np
 
     # safetensors takes the memory as it lies: a transposed or sliced array would be written in another order
-    ordered = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    ordered = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
     return import_optional("safetensors.numpy", extra="screens").save(ordered)
 
 

@@ -16,6 +16,12 @@ SPACES = {
     "whitened": "whitened components",
     "features": "features, plate-standardized",
 }
+# plate centers, scales and whitening come from the negative controls, components from all rows
+_FITTED = {
+    "features": "plate centers",
+    "whitened": "plate centers, components, whitening",
+    "embedding": "plate centers, components, whitening, network",
+}
 
 
 def compute_quality(plan, pipeline, components, embedding):
@@ -36,7 +42,7 @@ def compute_quality(plan, pipeline, components, embedding):
     -------
     pandas.DataFrame
         The tables of `archetypal_triplet.qc.compute_control_separability` for three spaces (``space``), and
-        ``trained_on_these_wells``: whether the space was learned by training on the wells that are scored.
+        ``fitted_on_these_wells``: what was fitted, without their labels, to the wells that are scored.
     """
     pd = import_optional("pandas", extra="screens")
     table, options = plan.table, plan.options
@@ -58,7 +64,7 @@ def compute_quality(plan, pipeline, components, embedding):
     for name, values in spaces.items():
         part = compute_control_separability(values[rows], **roles, random_state=options["random_state"])
         part.insert(0, "space", name)
-        part["trained_on_these_wells"] = name == "embedding"
+        part["fitted_on_these_wells"] = _FITTED[name]
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

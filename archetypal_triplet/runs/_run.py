@@ -271,7 +271,7 @@ def _versions():
 def _trained_on(embedder, n_rows):
     labels = embedder.labels_ if embedder.labels_.ndim == 2 else embedder.labels_[:, None]
     return {
-        "what": "every row of the table, controls and treated rows alike; no label, mechanism or control type was used "
+        "what": "every row of the table, controls of both kinds and treated rows alike; no label, mechanism or control type was used "
         "to train. Numbers computed from these rows describe a map that has seen them.",
         "n_rows": n_rows,
         "n_labelings": labels.shape[1],
@@ -312,6 +312,7 @@ def summarize(result):
     width = max(len(name) for name in info["files"])
     lines += ["", f"Results in {shown} ({info['seconds']['total']:.0f} s)"]
     lines += [f"  {name:<{width}}  {what}" for name, what in info["files"].items()]
+    lines.append(f"  {RUN_FILE:<{width}}  parameters, versions, seed, timings, hash of the input, warnings")
     return "\n".join(lines)
 
 

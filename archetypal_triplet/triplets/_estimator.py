@@ -161,7 +161,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         If the embedding has collapsed at the end of training: `spread_` below 0.2 and the loss within 5 % of
         the margin.
     DataWarning
-        If labels with a single sample, or labelings with a single label, are left out.
+        If labels with a single sample are left out and there is only one labeling, or if labelings with a
+        single label are left out.
 
     Notes
     -----

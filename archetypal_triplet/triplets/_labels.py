@@ -220,13 +220,11 @@ def _explain_too_few(columns):
 
 
 def _warn_dropped(n_labelings, singles, n_kept):
-    n_single = sum(len(s) for s in singles)
-    if n_single:
-        first = next(s[0] for s in singles if len(s))
-        where = f" of {n_labelings} labelings" if n_labelings > 1 else ""
+    # where there are many labelings another one teaches what the lone sample would have
+    if n_labelings == 1 and len(singles[0]):
         warnings.warn(
-            f"{n_single} label(s){where} have a single sample (first: {first!s}) and are not trained on: a "
-            "positive pair needs two samples of a label.",
+            f"{len(singles[0])} label(s) have a single sample (first: {singles[0][0]!s}) and are not trained "
+            "on: a positive pair needs two samples of a label.",
             DataWarning,
             stacklevel=5,
         )

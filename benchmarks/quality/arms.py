@@ -17,10 +17,9 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
-from archetypal_triplet import ArchetypalAnalysis, EnsembleLabeler, make_archetypal_triplet
+from archetypal_triplet import ArchetypalAnalysis, make_archetypal_triplet
 from archetypal_triplet._pipeline import LEVELS
 
-N_LABELINGS = 12
 N_FOLDS = 5
 ONE_NUMBER = {"well": 16, "field": 16, "cell": 8}  # for the arms that must commit to one number of archetypes
 INSTANCE_BATCH = {"labels_per_batch": 32, "samples_per_label": 2}  # 64 rows a batch, as everywhere
@@ -76,9 +75,15 @@ class Setting:
 
     @cached_property
     def whitened(self):
-        """Output of the Pipeline's ScreenNormalizer, the same for all seeds."""
+        """Output of the Pipeline's ScreenNormalizer, the same for all seeds: what the network takes."""
         normalizer = clone(self.make_pipeline(seed=0)["normalize"])
         return np.asarray(normalizer.fit_transform(self.screen.table), dtype=np.float64)
+
+    @property
+    def components(self):
+        """The same without the column of groups, where there is one."""
+        has_groups = self.make_pipeline(seed=0)["normalize"].append_groups
+        return self.whitened[:, :-1] if has_groups else self.whitened
 
     def make_embedder(self, seed, **params):
         """Make the Pipeline's TripletEmbedder with some parameters changed.
@@ -167,19 +172,19 @@ def embed_plate_pca(setting, seed):
         scale = np.sqrt((Z[negative] ** 2).sum(axis=0) / max(n_free, 1))
     varies = scale > 1e-12 * np.maximum(np.abs(X).max(axis=0), 1e-300)
     Z = np.clip(Z[:, varies] / scale[varies], -20, 20)
-    n_components = min(LEVELS[setting.level]["n_components"], *Z.shape)
+    n_components = min(setting.components.shape[1], *Z.shape)
     return View(PCA(n_components, random_state=seed).fit_transform(Z))
 
 
 def embed_whitened(setting, seed):
     """Return the output of the package's ScreenNormalizer: what every network below starts from."""
-    return View(setting.whitened)
+    return View(setting.components)
 
 
 def embed_coefficients(setting, seed):
     """Return the coefficients of one archetypal fit."""
     archetypes = ArchetypalAnalysis(ONE_NUMBER[setting.level], random_state=seed)
-    return View(np.asarray(archetypes.fit_transform(setting.whitened), dtype=np.float64))
+    return View(np.asarray(archetypes.fit_transform(setting.components), dtype=np.float64))
 
 
 def embed_one_labeling(setting, seed):
@@ -193,13 +198,13 @@ def embed_archetypal(setting, seed):
 
 
 def embed_kmeans(setting, seed):
-    """Train the same network on as many k-means labelings, with the same numbers of labels."""
+    """Train the same network on as many k-means labelings, with the same numbers of labels and halves."""
     return _fit_labeler(setting, seed, KMeans(n_init=10))
 
 
 def embed_random(setting, seed):
     """Train the same network on as many labelings drawn at random."""
-    return _fit_labeler(setting, seed, RandomLabeler())
+    return _fit_labeler(setting, seed, RandomLabeler(), max_samples=None)
 
 
 def embed_instances(setting, seed):
@@ -290,17 +295,16 @@ def _fit_pipeline(setting, pipeline):
     return View(np.asarray(pipeline.fit(table).transform(table), dtype=np.float64))
 
 
-def _fit_labeler(setting, seed, clusterer):
+def _fit_labeler(setting, seed, clusterer, **ensemble_params):
     """Put a clusterer in the place of the archetypes, after the neighbour averaging, if any."""
-    default = setting.make_embedder(seed).labeler
-    steps = [step for step in default.labeler.steps if step[0] == "average"]
-    labeler = EnsembleLabeler(
-        Pipeline([*steps, ("cluster", clusterer)]),
-        N_LABELINGS,
-        param_distributions={"cluster__n_clusters": list(LEVELS[setting.level]["n_archetypes"])},
-        random_state=seed,
+    embedder = setting.make_embedder(seed)
+    labeler = embedder.labeler
+    ensemble = labeler.steps[-1][1] if isinstance(labeler, Pipeline) else labeler
+    ensemble.set_params(
+        labeler=clusterer,
+        param_distributions={"n_clusters": list(LEVELS[setting.level]["n_archetypes"])},
+        **ensemble_params,
     )
-    embedder = setting.make_embedder(seed, labeler=labeler)
     return View(_embed(embedder.fit(setting.whitened), setting.whitened))
 
 

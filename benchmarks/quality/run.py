@@ -185,7 +185,7 @@ def run_arms(setting, names, options):
         for seed in range(options.seeds if arm.is_seeded else 1):
             start = time.perf_counter()
             with warnings.catch_warnings():
-                # with many labels some have one sample; said once an arm it would drown the table
+                # of one labeling some labels have one sample; said every time it would drown the table
                 warnings.filterwarnings("ignore", message=".*have a single sample", category=DataWarning)
                 views = arm.embed(setting, seed)
             seconds = time.perf_counter() - start

@@ -117,10 +117,7 @@ def test_values_that_are_no_labels_are_refused(labels, message):
 def test_codes_leave_out_what_cannot_be_trained_on():
     labels = np.array([[5, 0], [5, 0], [7, 1], [7, -1], [9, -1], [-1, 2]])
     # the second labeling keeps one label and falls away
-    with (
-        pytest.warns(DataWarning, match=r"3 label\(s\) of 2 labelings have a single sample \(first: 9\)"),
-        pytest.warns(DataWarning, match="1 of 2 labelings have fewer than 2 labels"),
-    ):
+    with pytest.warns(DataWarning, match="1 of 2 labelings have fewer than 2 labels"):
         coded = encode_labels(labels)
     assert coded.codes[:, 0].tolist() == [0, 0, 1, 1, -1, -1]
     assert coded.codes.shape == (6, 1)

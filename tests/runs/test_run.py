@@ -1,0 +1,192 @@
+"""run_profiles: what is refused before any work, what is written, and that it can be repeated."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from archetypal_triplet.runs import _run, embed_profiles, load_model, plan_run, run_demo, run_profiles
+from archetypal_triplet.runs._demo import match_archetypes, score_neighbors
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_results_hold_what_is_promised(finished, profiles):
+    assert names(finished.folder) == [
+        "archetypes.parquet", "embedding.parquet", "map.png", "model", "quality.csv", "run.json"
+    ]  # fmt: skip
+    table = pd.read_parquet(finished.folder / "embedding.parquet")
+    assert len(table) == len(profiles)
+    np.testing.assert_array_equal(table["Metadata_Well"], profiles["Metadata_Well"])
+    shares = table.filter(regex=r"^Archetype_\d+$").to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(table["Pseudolabel_Confidence"], shares.max(axis=1))
+    labeled = table["Pseudolabel"] >= 0
+    np.testing.assert_array_equal(table["Pseudolabel"][labeled], shares[labeled].argmax(axis=1))
+    lengths = np.linalg.norm(table.filter(regex="^Embedding_").to_numpy(), axis=1)
+    np.testing.assert_allclose(lengths, 1, atol=1e-5)
+    archetypes = pd.read_parquet(finished.folder / "archetypes.parquet")
+    assert len(archetypes) == shares.shape[1]
+    np.testing.assert_allclose(archetypes["Mean_Share"].sum(), 1, atol=1e-6)
+    purest = profiles.iloc[shares[:, 0].argmax()]
+    assert archetypes["Typical_Rows"][0].startswith(f"{purest['Metadata_Plate']}/{purest['Metadata_Well']};")
+
+
+def test_run_json_tells_how_it_was_made(finished):
+    info = json.loads((finished.folder / "run.json").read_text())
+    assert info["seed"] == 3
+    assert info["parameters"]["plate"] == "Metadata_Plate"
+    assert {"python", "torch", "archetypal-triplet"} <= set(info["versions"])
+    assert len(info["input"][0]["sha256"]) == 64
+    assert info["seconds"]["total"] >= info["seconds"]["archetypes_and_network"] > 0
+    assert "every row of the table" in info["trained_on"]["what"]
+    counts = [one["n_archetypes"] for one in info["archetypes"]["labelings"]]
+    assert len(counts) == 12
+    assert info["archetypes"]["reference_n_archetypes"] == min(counts)
+
+
+def test_quality_says_what_was_fitted_on_its_wells(finished):
+    quality = pd.read_csv(finished.folder / "quality.csv")
+    fitted = quality.drop_duplicates("space").set_index("space")["fitted_on_these_wells"]
+    assert "network" in fitted["embedding"]
+    assert "network" not in fitted["whitened"]
+    assert "are no estimate for other plates" in finished.summary
+
+
+def test_the_model_embeds_like_the_pipeline(finished, profiles, tmp_path):
+    expected = finished.pipeline.transform(profiles)
+    np.testing.assert_allclose(load_model(finished.folder / "model").transform(profiles), expected, atol=1e-6)
+    table = embed_profiles(finished.folder, profiles, out=tmp_path / "new.csv.gz")
+    np.testing.assert_allclose(table.filter(regex="^Embedding_"), expected, atol=1e-6)
+    assert "Metadata_Compound" in table
+    with pytest.raises(FileExistsError, match="already exists"):
+        embed_profiles(finished.folder, profiles, out=tmp_path / "new.csv.gz")
+
+
+def test_a_new_plate_needs_controls_of_its_own(finished, profiles):
+    new = profiles[profiles["Metadata_Plate"] == "Plate01"].assign(Metadata_Plate="Plate99")
+    assert len(embed_profiles(finished.folder, new)) == len(new)
+    treated = new[new["Metadata_ControlType"] == "sample"]
+    with pytest.raises(ValueError, match=r"1 of 1 plates have no control rows.*Plate99"):
+        embed_profiles(finished.folder, treated)
+
+
+def test_the_same_seed_gives_the_same_bytes(profiles, roles, tmp_path):
+    for name in ("a", "b"):
+        run_profiles(profiles, **roles, n_archetypes=4, out=tmp_path / name)
+    for file in ("embedding.parquet", "archetypes.parquet", "quality.csv", "model/model.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_a_failure_in_the_middle_leaves_old_results_untouched(profiles, roles, tmp_path, monkeypatch):
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "run.json").write_text("old")
+
+    def fail(*_):
+        raise RuntimeError("out of ink")
+
+    monkeypatch.setattr(_run, "_draw_map", fail)
+    with pytest.raises(RuntimeError, match="out of ink"):
+        run_profiles(profiles, **roles, n_archetypes=4, out=out, force=True)
+    assert names(tmp_path) == ["results"]
+    assert (out / "run.json").read_text() == "old"
+
+
+def test_a_plan_writes_nothing_and_says_what_will_be_done(profiles, roles, tmp_path):
+    plan = plan_run(profiles, **roles, out=tmp_path / "results")
+    assert names(tmp_path) == []
+    assert plan.lines()[0] == "192 rows, each one a well, with 20 features, on 2 plates"
+    assert "32 rows are negative controls" in plan.lines()[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": "tissue"}, "level='tissue' is unknown. Choose from: well, field, cell"),
+        ({"n_archetypes": 0}, "n_archetypes=0 .* must be a whole number of at least 1"),
+        ({"n_archetypes": 500}, "500 archetypes are sought, but the table has only 192 rows"),
+        ({"random_state": -1}, "random_state=-1 .* must be a whole number from 0"),
+        ({"device": "abacus"}, "device='abacus' is not a device"),
+        ({"color": "Metadata_Mood"}, "color='Metadata_Mood' is not a column"),
+        ({"groups": ["Metadata_Mood"]}, "groups='Metadata_Mood' is not a column"),
+        ({"plate": "Metadata_Plat"}, "plate='Metadata_Plat' is not a column"),
+        ({"controls": None}, "Positive controls .* are compared with negative ones"),
+        ({"controls": "Metadata_ControlType == 'vehicle'"}, "matches none of the 192 rows"),
+        ({"positive_controls": "Metadata_ControlType == 'up'"}, "positive_controls=.* matches none"),
+        ({"positive_controls": "Metadata_ControlType == 'negative'"}, "32 rows are chosen by controls="),
+    ],
+)
+def test_errors_come_before_any_work(options, message, profiles, roles, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        run_profiles(profiles, **(roles | options), out=tmp_path / "results")
+    assert names(tmp_path) == []
+
+
+def test_too_few_rows_and_an_embedding_are_refused(profiles, roles, tmp_path):
+    few = profiles.groupby(["Metadata_Plate", "Metadata_ControlType"]).head(4)
+    with pytest.raises(ValueError, match="Up to 32 archetypes are sought, but the table has only"):
+        plan_run(few, **roles, out=tmp_path / "results")
+    with pytest.raises(ValueError, match="already holds an embedding"):
+        plan_run(profiles.assign(Embedding_0=np.arange(len(profiles)) / 7), **roles, out=tmp_path / "results")
+
+
+def test_weak_choices_are_warned_of_and_kept(profiles, tmp_path):
+    plan = plan_run(profiles, plate="Metadata_Plate", level="cell", out=tmp_path / "results")
+    assert any("plates are not centered" in text for text in plan.warnings)
+    assert any("--groups Metadata_Plate,Metadata_Well" in text for text in plan.warnings)
+
+
+def test_cells_give_a_table_of_wells(profiles, roles, tmp_path):
+    rng = np.random.default_rng(0)
+    cells = profiles.iloc[np.repeat(np.arange(0, 192, 6), 10)].reset_index(drop=True)
+    features = [c for c in cells if not c.startswith("Metadata_")]
+    cells[features] += rng.normal(size=cells[features].shape) * cells[features].std().to_numpy()
+    groups = ["Metadata_Plate", "Metadata_Well"]
+    del roles["positive_controls"]
+    result = run_profiles(cells, **roles, level="cell", groups=groups, out=tmp_path / "results")
+    wells = pd.read_parquet(tmp_path / "results" / "wells.parquet")
+    assert len(wells) == 32
+    assert set(wells["Metadata_Count_Rows"]) == {10}
+    first = result.embedding.iloc[:10]["Embedding_0"].mean()
+    np.testing.assert_allclose(wells["Embedding_0"][0], first, atol=1e-6)
+    loaded = load_model(tmp_path / "results").transform(cells)
+    np.testing.assert_allclose(loaded, result.embedding.filter(regex="^Embedding_"), atol=1e-6)
+
+
+def test_a_real_screen(data_folder, roles, tmp_path):
+    del roles["positive_controls"]
+    path = data_folder / "bbbc021_profiles_dev" / "profiles.csv.gz"
+    result = run_profiles(path, **roles, n_archetypes=8, out=tmp_path / "results")
+    assert len(result.embedding) == 302
+    assert result.info["table"]["n_plates"] == 55
+    assert any("position-like" in text for text in result.info["warnings"])
+
+
+def test_the_demo_scores_against_its_truth(tmp_path):
+    result = run_demo(tmp_path / "demo", size="small")
+    assert {"profiles.parquet", "truth.parquet", "demo.json", "run.json"} <= set(names(tmp_path / "demo"))
+    assert result.info["input"][0]["file"] == "profiles.parquet"
+    assert set(result.scores["neighbors"]) == {"features", "whitened", "embedding"}
+    assert "used for this comparison only, never to train" in result.summary
+    with pytest.raises(ValueError, match="size='huge' is unknown. Choose from: small, full"):
+        run_demo(tmp_path / "other", size="huge")
+
+
+def test_neighbors_are_sought_among_other_compounds_only():
+    values = np.array([[1, 0], [1, 0.1], [0.9, 0.5], [0, 1], [0.1, 1]], dtype=float)
+    share, n = score_neighbors(values, list("abcde"), ["x", "x", "y", "z", "w"], ["m", "m", "m", "q", "q"])
+    assert (share, n) == (1.0, 5)
+    share, n = score_neighbors(values[:2], list("ab"), ["x", "x"], ["m", "m"])
+    assert np.isnan(share)
+    assert n == 0
+
+
+def test_archetypes_are_matched_by_the_wells_that_they_dominate():
+    shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.7, 0.3]])
+    found = match_archetypes(shares, np.array(["Vehicle", "Vehicle", "Toxicity", "Toxicity"]))
+    assert found["end_points"]["Toxicity"] == {"n_wells": 2, "archetypes": ["Archetype_1"], "share": 0.5}
+    assert found["balanced_share"] == 0.75

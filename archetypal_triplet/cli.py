@@ -112,7 +112,7 @@ def _add_run(commands):
     )
     run.add_argument(
         "--features", metavar="COL[,COL]|@FILE", type=_names,
-        help="feature columns, or a file that names one a line (default: all numeric columns that are not metadata)",
+        help="feature columns, or a file that names one a line (default: all numbers but metadata)",
     )  # fmt: skip
     run.add_argument("--color", metavar="COL", help="one more column to color the map by")
     run.add_argument(
@@ -130,8 +130,8 @@ def _add_embed(commands):
     embed = commands.add_parser(
         "embed",
         help="embed later plates with the model of a run",
-        description="Embed the rows of a table with the model of an earlier run. Plates that the run knew are "
-        "centered as they were then, new ones on their own negative controls.",
+        description="Embed the rows of a table with the model of an earlier run. Plates that the run knew "
+        "are centered as they were then, new ones on their own negative controls.",
     )
     embed.add_argument("model", metavar="MODEL_DIR", help="the folder 'model' of a run, or its results")
     embed.add_argument("table", nargs="+", metavar="TABLE", help="profiles with the columns that the run had")
@@ -147,8 +147,8 @@ def _add_demo(commands):
     demo = commands.add_parser(
         "demo",
         help="simulate a screen, run on it, and compare with its truth",
-        description="Simulate a screen whose truth is known, run the method on its profiles, and print what was "
-        "found against the truth.",
+        description="Simulate a screen whose truth is known, run the method on its profiles, and print what "
+        "was found against the truth.",
     )
     demo.add_argument(
         "--out", metavar="DIR", default="demo_results", help="folder of results (default: demo_results)"

@@ -25,7 +25,16 @@ def table(tmp_path_factory):
 @pytest.fixture
 def run(table, tmp_path):
     def call(*more, out=tmp_path / "results"):
-        options = ["--plate", "Metadata_Plate", "--controls", NEGATIVE, "--n-archetypes", "4", "--out", str(out)]
+        options = [
+            "--plate",
+            "Metadata_Plate",
+            "--controls",
+            NEGATIVE,
+            "--n-archetypes",
+            "4",
+            "--out",
+            str(out),
+        ]
         return cli.main(["run", str(table), *options, *more])
 
     return call
@@ -59,7 +68,9 @@ def test_a_dry_run_writes_nothing(run, tmp_path, capsys):
 def test_a_data_error_is_one_message_without_a_traceback(run, tmp_path, capsys):
     assert run("--color", "Metadata_Mood") == 2
     printed = capsys.readouterr().err
-    assert printed.splitlines()[-1].startswith("archetypal-triplet: error: color='Metadata_Mood' is not a column")
+    assert printed.splitlines()[-1].startswith(
+        "archetypal-triplet: error: color='Metadata_Mood' is not a column"
+    )
     assert "Traceback" not in printed
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="Metadata_Mood"):

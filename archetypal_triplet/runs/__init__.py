@@ -1,4 +1,4 @@
-"""One run of the method: from a table of profiles to a folder of results, and later plates through its model."""
+"""One run of the method: a table of profiles to a folder of results, and later plates through its model."""
 
 from archetypal_triplet.runs._demo import run_demo
 from archetypal_triplet.runs._embed import embed_profiles

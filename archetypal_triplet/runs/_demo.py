@@ -32,8 +32,9 @@ MIN_MIXTURE = 0.5
 def run_demo(out="demo_results", *, size="full", force=False, device="auto", random_state=0, progress=False):
     """Simulate a screen, run the method on its profiles, and compare what was found with the truth.
 
-    The screen comes from `archetypal_triplet.datasets.make_screen`. Its profiles are written to the results as a
-    file, and are read from it by the code that real tables go through. The truth is used for scoring only.
+    The screen comes from `archetypal_triplet.datasets.make_screen`. Its profiles are written to the results
+    as a file, and are read from it by the code that real tables go through. The truth is used for scoring
+    only.
 
     Parameters
     ----------
@@ -66,6 +67,15 @@ def run_demo(out="demo_results", *, size="full", force=False, device="auto", ran
     See Also
     --------
     run_profiles : The same on a real table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from archetypal_triplet.runs import run_demo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run_demo(folder + "/demo", size="small")
+    >>> sorted(result.scores["neighbors"])
+    ['embedding', 'features', 'whitened']
     """
     if size not in SIZES:
         raise ValueError(f"size={size!r} is unknown. Choose from: {', '.join(SIZES)}.")
@@ -108,10 +118,11 @@ def score_against_truth(result, screen):
     Returns
     -------
     dict
-        ``neighbors``: for plate-standardized features, whitened components and embedding the share of treatments
-        (compound and dose, mean of wells) whose nearest neighbor among other compounds, by cosine, has the same
-        true mechanism; ``n_treatments`` of them. ``archetypes``: for each true end point the archetype that
-        dominates most of its wells, and which share of the wells of the end point it dominates.
+        ``neighbors``: for plate-standardized features, whitened components and embedding the share of
+        treatments (compound and dose, mean of wells) whose nearest neighbor among other compounds, by cosine,
+        has the same true mechanism; ``n_treatments`` of them. ``archetypes``: for each true end point the
+        archetype that dominates most of its wells, and which share of the wells of the end point it
+        dominates.
     """
     truth = screen.truth
     spaces = {
@@ -151,8 +162,8 @@ def score_neighbors(values, treatments, compounds, labels):
     values : ndarray of shape (n_wells, n_features)
         Profiles in any space.
     treatments, compounds, labels : array-like of shape (n_wells,)
-        Treatment, compound and label of each well; all wells of a treatment have the same compound. The label of a
-        treatment is that of most of its wells.
+        Treatment, compound and label of each well; all wells of a treatment have the same compound. The label
+        of a treatment is that of most of its wells.
 
     Returns
     -------
@@ -192,10 +203,11 @@ def match_archetypes(shares, end_point):
     Returns
     -------
     dict
-        ``share_of_wells``: share of wells whose dominant archetype stands for their end point, where an archetype
-        stands for the end point that most of the wells that it dominates show, each end point weighted by the
-        inverse of its number of wells; ``balanced_share``: its mean over end points; ``end_points``: for each, the
-        number of wells, the archetypes that stand for it and their share of its wells.
+        ``share_of_wells``: share of wells whose dominant archetype stands for their end point, where an
+        archetype stands for the end point that most of the wells that it dominates show, each end point
+        weighted by the inverse of its number of wells; ``balanced_share``: its mean over end points;
+        ``end_points``: for each, the number of wells, the archetypes that stand for it and their share of its
+        wells.
     """
     names, codes = np.unique(end_point, return_inverse=True)
     n_wells = np.bincount(codes)
@@ -227,8 +239,7 @@ def _lines(scores):
         "Against the truth of the simulation (used for this comparison only, never to train)",
         f"  Nearest other compound has the same true mechanism, {scores['n_treatments']} treatments:",
         *(f"    {_SPACES[name]:<34}{share:.2f}" for name, share in neighbors.items()),
-        "  Wells whose strongest archetype stands for their true end point "
-        f"(mean over end points): {archetypes['balanced_share']:.2f}",
+        f"  Wells whose strongest archetype is their end point's, mean: {archetypes['balanced_share']:.2f}",
     ]
     for name, one in archetypes["end_points"].items():
         which = ", ".join(one["archetypes"]) or "no archetype of its own"

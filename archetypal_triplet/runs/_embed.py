@@ -13,8 +13,8 @@ from archetypal_triplet.screens._files import table_suffix
 def embed_profiles(model, table, *, out=None, force=False):
     """Embed the rows of a table with the model of an earlier run.
 
-    A plate that the run has seen is centered as it was then; a new plate on its own negative controls, which the
-    query of the run finds. Nothing is learned, and rows do not influence each other beyond that.
+    A plate that the run has seen is centered as it was then; a new plate on its own negative controls, which
+    the query of the run finds. Nothing is learned, and rows do not influence each other beyond that.
 
     Parameters
     ----------
@@ -39,11 +39,21 @@ def embed_profiles(model, table, *, out=None, force=False):
     FileExistsError
         If `out` exists and `force` is not set.
     ValueError
-        If the model is damaged, of another kind or newer, features are missing, or a new plate has no controls.
+        If the model is damaged, of another kind or newer, features are missing, or a new plate has no
+        controls.
 
     See Also
     --------
     run_profiles : Learns the model.
+
+    Examples
+    --------
+    >>> from archetypal_triplet.runs import embed_profiles
+    >>> try:
+    ...     embed_profiles("no_such_model", "new.parquet")
+    ... except FileNotFoundError as error:
+    ...     print(error)
+    'no_such_model' is not a folder. Name the folder 'model' of a run's results, or the results themselves.
     """
     if out is not None:
         table_suffix(check_output_file(out, force=force))

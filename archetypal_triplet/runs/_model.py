@@ -1,4 +1,4 @@
-"""The model folder: a fitted Pipeline of our normalizer and our embedder as safetensors and JSON, never as pickle."""
+"""The model folder: our fitted normalizer and embedder as safetensors and JSON, never as pickle."""
 
 import hashlib
 import json
@@ -163,7 +163,8 @@ def find_model(folder):
     given = Path(folder).expanduser()
     if not given.is_dir():
         raise FileNotFoundError(
-            f"{str(given)!r} is not a folder. Name the folder 'model' of a run's results, or the results themselves."
+            f"{str(given)!r} is not a folder. "
+            "Name the folder 'model' of a run's results, or the results themselves."
         )
     for candidate in (given, given / "model"):
         if (candidate / MODEL_FILE).is_file():
@@ -187,7 +188,7 @@ def _check_steps(pipeline):
         if type(step).__name__ not in _KINDS:
             raise TypeError(
                 f"Step {name!r} ({type(step).__name__}) cannot be saved as a model. Allowed are: "
-                f"{', '.join(_KINDS)}. Save other steps yourself, for example with joblib, and apply them before."
+                f"{', '.join(_KINDS)}. Save other steps yourself (joblib) and apply them before."
             )
         check_is_fitted(step)
     return pipeline.steps

@@ -84,9 +84,8 @@ class RunPlan:
         """Say in a few lines what the run will work on."""
         facts, options = self.facts, self.options
         files = f" of {len(self.inputs)} files" if len(self.inputs) > 1 else ""
-        lines = [
-            f"{facts['n_rows']} rows{files}, each one a {options['level']}, with {facts['n_features']} features"
-        ]
+        rows = f"{facts['n_rows']} rows{files}, each one a {options['level']}"
+        lines = [f"{rows}, with {facts['n_features']} features"]
         if facts["n_plates"]:
             lines[0] += f", on {facts['n_plates']} plate{'s' if facts['n_plates'] > 1 else ''}"
         if options["controls"]:
@@ -122,9 +121,36 @@ def plan_run(
 
     Parameters
     ----------
-    table, plate, controls, positive_controls, groups, features, level, n_archetypes, color, on_nonfinite, out, \
-    force, device, random_state, progress
-        As for `run_profiles`.
+    table : DataFrame, str, Path, or list of str or Path
+        The profiles, or files of them.
+    plate : str or None, default=None
+        Column that names the plate.
+    controls : str or None, default=None
+        Query that chooses the negative controls.
+    positive_controls : str or None, default=None
+        Query that chooses the positive controls.
+    groups : str, list of str or None, default=None
+        Columns whose equal values mark rows of one kind.
+    features : list of str or None, default=None
+        Feature columns; None takes all numeric columns that are not metadata.
+    level : {"well", "field", "cell"}, default="well"
+        What a row is.
+    n_archetypes : int or None, default=None
+        None means several labelings, an int one.
+    color : str or None, default=None
+        One more column to color the map by.
+    on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
+        What to do with NaN and infinities among the features.
+    out : str or Path, default="results"
+        Folder of results.
+    force : bool, default=False
+        Whether older results may be replaced.
+    device : str, default="auto"
+        Where the network would be trained.
+    random_state : int, default=0
+        Seed.
+    progress : bool, default=False
+        Whether a bar would be drawn.
 
     Returns
     -------
@@ -147,8 +173,9 @@ def plan_run(
     --------
     >>> from archetypal_triplet.datasets import make_screen
     >>> from archetypal_triplet.runs import plan_run
-    >>> profiles = make_screen(1, 1, n_replicates=1, plate_format=96, n_features=20, random_state=0).profiles
-    >>> plan = plan_run(profiles, plate="Metadata_Plate", controls="Metadata_ControlType == 'negative'")
+    >>> screen = make_screen(1, 1, n_replicates=1, plate_format=96, n_features=20, random_state=0)
+    >>> controls = "Metadata_ControlType == 'negative'"
+    >>> plan = plan_run(screen.profiles, plate="Metadata_Plate", controls=controls, out="no_results_yet")
     >>> print("\\n".join(plan.lines()))
     96 rows, each one a well, with 20 features, on 1 plate
     16 rows are negative controls: Metadata_ControlType == 'negative'
@@ -196,7 +223,8 @@ def _check_options(options):
         )
     if options["positive_controls"] and not options["controls"]:
         raise ValueError(
-            "Positive controls (--positive-controls) are compared with negative ones: give controls (--controls) too."
+            "Positive controls (--positive-controls) are compared with negative ones: "
+            "give controls (--controls) too."
         )
     resolve_device(options["device"])
 
@@ -243,16 +271,16 @@ def _check_against_table(table, options):
     largest = max(LEVELS[options["level"]]["n_archetypes"]) if n_archetypes is None else n_archetypes
     if largest > len(table):
         raise ValueError(
-            f"{'Up to ' if n_archetypes is None else ''}{largest} archetypes are sought, but the table has only "
-            f"{len(table)} rows. Give more rows, or a smaller n_archetypes (--n-archetypes)."
+            f"{'Up to ' if n_archetypes is None else ''}{largest} archetypes are sought, but the table has "
+            f"only {len(table)} rows. Give more rows, or a smaller n_archetypes (--n-archetypes)."
         )
 
 
 def _warn_of_roles(options):
     if options["plate"] and not options["controls"]:
         warnings.warn(
-            "A plate is named, but no negative controls (--controls): plates are not centered, because the mean of "
-            "a plate holds the effects of its compounds.",
+            "A plate is named, but no negative controls (--controls): plates are not centered, because the "
+            "mean of a plate holds the effects of its compounds.",
             DataWarning,
             stacklevel=3,
         )

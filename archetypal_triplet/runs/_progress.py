@@ -1,4 +1,4 @@
-"""Progress: one log line a stage with its seconds, a bar while the network trains, warnings kept for run.json."""
+"""Progress: a log line a stage with its seconds, a bar while the network trains, warnings kept."""
 
 import logging
 import time
@@ -92,7 +92,7 @@ class TrainingBar:
         self._interrupted = False
 
     def check_not_interrupted(self):
-        """Raise the KeyboardInterrupt that came while the bar was drawn; the net takes it for an early stop."""
+        """Raise a KeyboardInterrupt that came while the bar was drawn: the net takes it for an early stop."""
         if self._interrupted:
             raise KeyboardInterrupt
 

@@ -8,8 +8,8 @@ from archetypal_triplet.runs._tables import standardize_features
 from archetypal_triplet.screens._roles import group_codes, plate_names
 
 HONESTY = (
-    "The axis is drawn from other wells than those it scores, but all wells trained the embedding (without labels): "
-    "its numbers describe this map, and are no estimate for other plates."
+    "The axis is drawn from other wells than those it scores, but all wells trained the embedding "
+    "(without labels): its numbers describe this map, and are no estimate for other plates."
 )
 SPACES = {
     "embedding": "embedding",
@@ -73,14 +73,12 @@ def quality_lines(quality):
     """Return lines that tell a person the separability of the controls."""
     pooled = quality[quality["scope"] == "pooled"].set_index(["space", "metric"])
     n_negative, n_positive = (int(pooled[name].iloc[0]) for name in ("n_negative", "n_positive"))
-    lines = [
-        f"Separation of {n_negative} negative and {n_positive} positive control wells, all plates (95 % interval)"
-    ]
+    wells = f"{n_negative} negative and {n_positive} positive control wells"
+    lines = [f"Separation of {wells}, all plates (95 % interval)"]
     for space, words in SPACES.items():
         row, auc = pooled.loc[(space, "z_prime")], pooled.loc[(space, "auc")]
         if row["value"] != row["value"]:
             return [*lines, f"  not computed: {row['reason']}"]
-        lines.append(
-            f"  {words:<30}Z' {row['value']:6.2f} ({row['low']:.2f} to {row['high']:.2f})   AUC {auc['value']:.3f}"
-        )
+        interval = f"({row['low']:.2f} to {row['high']:.2f})"
+        lines.append(f"  {words:<30}Z' {row['value']:6.2f} {interval}   AUC {auc['value']:.3f}")
     return [*lines, f"  {HONESTY}"]

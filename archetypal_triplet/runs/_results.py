@@ -1,4 +1,4 @@
-"""The results folder: judged before the work, filled beside its place, and put there in one step at the end."""
+"""The results folder: judged before the work, filled beside its place, put there in one step at the end."""
 
 import json
 import math
@@ -50,7 +50,8 @@ def check_results_folder(out, *, force=False):
     parent = out.parent
     if not parent.exists():
         raise FileNotFoundError(
-            f"out={str(out)!r}: the folder {str(parent)!r} does not exist. Create it, or choose another place."
+            f"out={str(out)!r}: the folder {str(parent)!r} does not exist. "
+            "Create it, or choose another place."
         )
     if not parent.is_dir():
         raise NotADirectoryError(f"out={str(out)!r}: {str(parent)!r} is a file. Choose another place.")
@@ -58,7 +59,8 @@ def check_results_folder(out, *, force=False):
         _check_replaceable(out, force)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"out={str(out)!r}: you may not write to {str(parent)!r}. Choose another place, or change its rights."
+            f"out={str(out)!r}: you may not write to {str(parent)!r}. "
+            "Choose another place, or change its rights."
         )
     return out
 
@@ -189,7 +191,7 @@ def check_output_file(path, *, force=False):
 
 
 def write_json(path, content):
-    """Write `content` as readable JSON; NumPy numbers and paths are understood, NaN and infinity become null."""
+    """Write `content` as readable JSON; it knows NumPy and paths, and NaN and infinity become null."""
     path.write_text(json.dumps(plain(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -115,8 +115,8 @@ def run_profiles(
     """Learn the map of a screen from its profiles, and write a folder of results.
 
     Everything that can be judged is judged before any work. The steps are those of
-    `archetypal_triplet.make_archetypal_triplet`: normalise, label by archetypes, train the embedding; then tables,
-    map and model are written beside `out`, and put in its place in one step when all is complete.
+    `archetypal_triplet.make_archetypal_triplet`: normalise, label by archetypes, train the embedding; then
+    tables, map and model are written beside `out`, and put in its place in one step when all is complete.
 
     Parameters
     ----------
@@ -130,7 +130,8 @@ def run_profiles(
         Query that chooses the positive controls. They are scored against the negative ones, and are not used
         otherwise.
     groups : str, list of str or None, default=None
-        Columns whose equal values mark rows of one kind: the well of fields or cells, or the treatment of replicates.
+        Columns whose equal values mark rows of one kind: the well of fields or cells, or the treatment of
+        replicates.
     features : list of str or None, default=None
         Feature columns; None takes all numeric columns that are not metadata.
     level : {"well", "field", "cell"}, default="well"
@@ -155,9 +156,9 @@ def run_profiles(
     Returns
     -------
     sklearn.utils.Bunch
-        ``folder``, the fitted ``pipeline``, the tables ``embedding``, ``archetypes``, ``groups`` (means over `groups`
-        where rows are fields or cells, else None) and ``quality`` (None without positive controls), ``info`` (the
-        content of run.json) and ``summary`` (a text to print).
+        ``folder``, the fitted ``pipeline``, the tables ``embedding``, ``archetypes``, ``groups`` (means over
+        `groups` where rows are fields or cells, else None) and ``quality`` (None without positive controls),
+        ``info`` (the content of run.json) and ``summary`` (a text to print).
 
     Raises
     ------
@@ -178,11 +179,11 @@ def run_profiles(
 
     Notes
     -----
-    The embedding has seen every row that it is computed for: a number computed from it, such as the separability of
-    controls, describes this map, and is not an estimate for other plates. run.json says so.
+    The embedding has seen every row that it is computed for: a number computed from it, such as the
+    separability of controls, describes this map, and is not an estimate for other plates. run.json says so.
 
-    Several labelings have no common set of shares. The shares, pseudo-labels and archetypes that are written are those
-    of the first labeling with the fewest archetypes.
+    Several labelings have no common set of shares. The shares, pseudo-labels and archetypes that are written
+    are those of the first labeling with the fewest archetypes.
 
     Examples
     --------
@@ -213,7 +214,7 @@ def run_profiles(
 
 
 def _fit(plan, stages):
-    """Fit the two steps of the Pipeline one after the other, so that each can be timed and nothing is done twice."""
+    """Fit the two steps of the Pipeline one after the other, so that each can be timed."""
     names = ("n_archetypes", "level", "plate", "controls", "groups", "device", "random_state")
     pipeline = make_archetypal_triplet(**{name: plan.options[name] for name in names}, features=plan.features)
     normalizer, embedder = pipeline["normalize"], pipeline["embed"]
@@ -271,7 +272,8 @@ def _versions():
 def _trained_on(embedder, n_rows):
     labels = embedder.labels_ if embedder.labels_.ndim == 2 else embedder.labels_[:, None]
     return {
-        "what": "every row of the table, controls of both kinds and treated rows alike; no label, mechanism or control type was used "
+        "what": "every row of the table, controls of both kinds and treated rows alike; no label, "
+        "mechanism or control type was used "
         "to train. Numbers computed from these rows describe a map that has seen them.",
         "n_rows": n_rows,
         "n_labelings": labels.shape[1],
@@ -292,8 +294,8 @@ def _archetypes_info(reference):
         ],
         "reference_labeling": reference.position,
         "reference_n_archetypes": counts[reference.position],
-        "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that trained the "
-        "network, the first with the fewest archetypes.",
+        "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that "
+        "trained the network, the first with the fewest archetypes.",
     }
 
 

@@ -37,8 +37,8 @@ def find_reference(embedder, components):
     sklearn.utils.Bunch
         ``archetypes``, the fitted `ArchetypalAnalysis`; ``shares`` (n_samples, n_archetypes), the mixture of
         every row (of its average with like cells, where rows are cells); ``labels``, the pseudo-labels that
-        the network was trained on; ``confidence``, the largest share; ``position`` among the labelings, from 0;
-        ``labelers``, all of them.
+        the network was trained on; ``confidence``, the largest share; ``position`` among the labelings, from
+        0; ``labelers``, all of them.
     """
     labeler, rows = embedder.labeler_, components
     if isinstance(labeler, Pipeline) and "average" in labeler.named_steps:
@@ -105,8 +105,8 @@ def make_archetypes_table(table, normalizer, reference, *, n_described):
     -------
     pandas.DataFrame
         One row an archetype: its mean share, the number of rows labeled by it, its most typical rows and what
-        they are, its strongest features, its place in normalized components (``Component_*``), and its features
-        in standard deviations (``Z_*``), the mean of its `n_described` most typical rows.
+        they are, its strongest features, its place in normalized components (``Component_*``), and its
+        features in standard deviations (``Z_*``), the mean of its `n_described` most typical rows.
     """
     pd = import_optional("pandas", extra="screens")
     shares, labels = reference.shares, reference.labels

@@ -59,9 +59,12 @@ def test_results_are_refused_without_force_and_replaced_with_it(tmp_path, old_re
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_an_interruption_leaves_old_results_untouched_and_nothing_else(tmp_path, old_results, error):
-    with pytest.raises(error, match="stop"), results_folder(old_results, force=True) as folder:
+    def write_half(folder):
         (folder / "half.txt").write_text("half")
         raise error("stop")
+
+    with pytest.raises(error, match="stop"), results_folder(old_results, force=True) as folder:
+        write_half(folder)
     assert names(tmp_path) == ["results"]
     assert names(old_results) == ["old.txt", "run.json"]
 
@@ -75,7 +78,7 @@ def test_a_failed_rename_brings_the_old_results_back(tmp_path, old_results, monk
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail_to_put_in_place)
-    with pytest.raises(OSError, match="disk gone"), results_folder(old_results, force=True):
+    with pytest.raises(OSError, match=r"disk gone"), results_folder(old_results, force=True):
         pass
     assert names(tmp_path) == ["results"]
     assert names(old_results) == ["old.txt", "run.json"]
@@ -89,20 +92,20 @@ def test_force_does_not_replace_what_is_not_ours(tmp_path):
 
 def test_a_file_in_the_place_of_the_folder(tmp_path):
     (tmp_path / "results").write_text("")
-    with pytest.raises(NotADirectoryError, match="is a file. Results are a folder"):
+    with pytest.raises(NotADirectoryError, match=r"is a file\. Results are a folder"):
         check_results_folder(tmp_path / "results")
-    with pytest.raises(NotADirectoryError, match="is a file. Choose another place"):
+    with pytest.raises(NotADirectoryError, match=r"is a file\. Choose another place"):
         check_results_folder(tmp_path / "results" / "inner")
 
 
 def test_a_missing_folder_above(tmp_path):
-    with pytest.raises(FileNotFoundError, match="missing' does not exist. Create it"):
+    with pytest.raises(FileNotFoundError, match=r"missing' does not exist\. Create it"):
         check_results_folder(tmp_path / "missing" / "results")
 
 
 def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(PermissionError, match="you may not write to"):
+    with pytest.raises(PermissionError, match=r"you may not write to"):
         check_results_folder(tmp_path / "results")
 
 
@@ -112,7 +115,7 @@ def test_a_folder_that_only_seems_to_be_writable(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with (
-        pytest.raises(PermissionError, match="nothing can be written to .* \\(Read-only file system\\)"),
+        pytest.raises(PermissionError, match=r"nothing can be written to .* \(Read-only file system\)"),
         results_folder(tmp_path / "results"),
     ):
         pass
@@ -121,14 +124,14 @@ def test_a_folder_that_only_seems_to_be_writable(tmp_path, monkeypatch):
 def test_a_mount_point_cannot_be_renamed_over(tmp_path, monkeypatch):
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(Path, "is_mount", lambda self: True)
-    with pytest.raises(OSError, match="is a mount point .* Name a folder inside it"):
+    with pytest.raises(OSError, match=r"is a mount point .* Name a folder inside it"):
         check_results_folder(tmp_path / "results")
 
 
 def test_what_a_killed_run_left_is_named(tmp_path):
     (tmp_path / f".results.partial-{os.getpid()}").mkdir()
     with (
-        pytest.raises(FileExistsError, match="left by a run that was killed"),
+        pytest.raises(FileExistsError, match=r"left by a run that was killed"),
         results_folder(tmp_path / "results"),
     ):
         pass
@@ -143,16 +146,16 @@ def test_links_are_followed(tmp_path):
 
 
 def test_a_place_for_a_file_is_judged(tmp_path, monkeypatch):
-    with pytest.raises(IsADirectoryError, match="is a folder; name a file"):
+    with pytest.raises(IsADirectoryError, match=r"is a folder; name a file"):
         _results.check_output_file(tmp_path)
-    with pytest.raises(FileNotFoundError, match="does not exist. Create it"):
+    with pytest.raises(FileNotFoundError, match=r"does not exist\. Create it"):
         _results.check_output_file(tmp_path / "missing" / "new.csv")
     (tmp_path / "new.csv").write_text("a")
     with pytest.raises(FileExistsError, match=r"already exists.*--force"):
         _results.check_output_file(tmp_path / "new.csv")
     assert _results.check_output_file(tmp_path / "new.csv", force=True).name == "new.csv"
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(PermissionError, match="you may not write to"):
+    with pytest.raises(PermissionError, match=r"you may not write to"):
         _results.check_output_file(tmp_path / "other.csv")
 
 

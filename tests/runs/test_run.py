@@ -62,7 +62,7 @@ def test_the_model_embeds_like_the_pipeline(finished, profiles, tmp_path):
     table = embed_profiles(finished.folder, profiles, out=tmp_path / "new.csv.gz")
     np.testing.assert_allclose(table.filter(regex="^Embedding_"), expected, atol=1e-6)
     assert "Metadata_Compound" in table
-    with pytest.raises(FileExistsError, match="already exists"):
+    with pytest.raises(FileExistsError, match=r"already exists"):
         embed_profiles(finished.folder, profiles, out=tmp_path / "new.csv.gz")
 
 
@@ -90,7 +90,7 @@ def test_a_failure_in_the_middle_leaves_old_results_untouched(profiles, roles, t
         raise RuntimeError("out of ink")
 
     monkeypatch.setattr(_run, "_draw_map", fail)
-    with pytest.raises(RuntimeError, match="out of ink"):
+    with pytest.raises(RuntimeError, match=r"out of ink"):
         run_profiles(profiles, **roles, n_archetypes=4, out=out, force=True)
     assert names(tmp_path) == ["results"]
     assert (out / "run.json").read_text() == "old"
@@ -128,9 +128,9 @@ def test_errors_come_before_any_work(options, message, profiles, roles, tmp_path
 
 def test_too_few_rows_and_an_embedding_are_refused(profiles, roles, tmp_path):
     few = profiles.groupby(["Metadata_Plate", "Metadata_ControlType"]).head(4)
-    with pytest.raises(ValueError, match="Up to 32 archetypes are sought, but the table has only"):
+    with pytest.raises(ValueError, match=r"Up to 32 archetypes are sought, but the table has only"):
         plan_run(few, **roles, out=tmp_path / "results")
-    with pytest.raises(ValueError, match="already holds an embedding"):
+    with pytest.raises(ValueError, match=r"already holds an embedding"):
         plan_run(profiles.assign(Embedding_0=np.arange(len(profiles)) / 7), **roles, out=tmp_path / "results")
 
 
@@ -172,7 +172,7 @@ def test_the_demo_scores_against_its_truth(tmp_path):
     assert result.info["input"][0]["file"] == "profiles.parquet"
     assert set(result.scores["neighbors"]) == {"features", "whitened", "embedding"}
     assert "used for this comparison only, never to train" in result.summary
-    with pytest.raises(ValueError, match="size='huge' is unknown. Choose from: small, full"):
+    with pytest.raises(ValueError, match=r"size='huge' is unknown. Choose from: small, full"):
         run_demo(tmp_path / "other", size="huge")
 
 

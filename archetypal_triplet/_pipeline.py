@@ -164,8 +164,7 @@ def _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_sta
     if isinstance(n_archetypes, Integral):
         steps = [("archetypes", archetypes.set_params(n_archetypes=n_archetypes)), ("labels", labels)]
     else:
-        # a labeling needs to know the corners, not their last digits
-        one = Pipeline([("archetypes", archetypes.set_params(tol=1e-2)), ("labels", labels)])
+        one = Pipeline([("archetypes", archetypes), ("labels", labels)])
         counts = defaults["n_archetypes"] if n_archetypes is None else _check_counts(n_archetypes)
         ensemble = EnsembleLabeler(
             one,

@@ -61,7 +61,7 @@ def embed_profiles(model, table, *, out=None, force=False):
     with heard_warnings():
         pipeline = load_model(model)
         with stages("read") as say:
-            table = as_pandas(table) if is_frame(table) else read_profiles(table)
+            table = as_pandas(table) if is_frame(table) else _read(table, pipeline)
             say("read %d rows", len(table))
         with stages("embed") as say:
             embedding = pipeline.transform(table)
@@ -70,6 +70,14 @@ def embed_profiles(model, table, *, out=None, force=False):
         if out is not None:
             write_table(result, out, overwrite=force)
     return result
+
+
+def _read(paths, pipeline):
+    """Read the features of the model, whatever their values are here: one plate may well hold a constant."""
+    normalizer = pipeline[0]
+    roles = {"plate": normalizer.plate, "features": list(normalizer.feature_names_in_)}
+    # every row is embedded by itself, so that rows of one well do no harm
+    return read_profiles(paths, **roles, level="cell")
 
 
 def _metadata(table, pipeline):

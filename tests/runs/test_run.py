@@ -66,6 +66,17 @@ def test_the_model_embeds_like_the_pipeline(finished, profiles, tmp_path):
         embed_profiles(finished.folder, profiles, out=tmp_path / "new.csv.gz")
 
 
+def test_a_file_may_hold_several_rows_a_well_and_a_feature_that_is_constant_there(
+    finished, profiles, tmp_path
+):
+    feature = next(c for c in profiles if not c.startswith("Metadata_"))
+    cells = pd.concat([profiles.head(5)] * 2).assign(**{feature: 1.0})
+    cells.to_csv(tmp_path / "cells.csv", index=False)
+    table = embed_profiles(finished.folder / "model", tmp_path / "cells.csv")
+    expected = finished.pipeline.transform(cells)
+    np.testing.assert_allclose(table.filter(regex="^Embedding_"), expected, atol=1e-5)
+
+
 def test_a_new_plate_needs_controls_of_its_own(finished, profiles):
     new = profiles[profiles["Metadata_Plate"] == "Plate01"].assign(Metadata_Plate="Plate99")
     assert len(embed_profiles(finished.folder, new)) == len(new)

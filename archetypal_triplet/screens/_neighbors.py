@@ -130,25 +130,6 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         return (self._weigh(X) @ self._rows + self._offset).astype(X.dtype, copy=False)
 
-    def average_matrix(self, X):
-        """Weights of the training rows in the mean of each row: `transform` as a matrix.
-
-        What else is known of the training rows, such as the features before they were reduced, is averaged
-        in the same way by a product with it.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_columns)
-            Rows, as for `transform`.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of shape (n_samples, n_training_rows)
-            Rows sum to 1, with at most `n_neighbors_` values that are not zero.
-        """
-        check_is_fitted(self)
-        return self._weigh(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
-
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` returns.
 

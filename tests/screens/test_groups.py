@@ -70,18 +70,6 @@ def test_averages_stay_within_their_group(column, n_neighbors):
     assert averager.n_neighbors_ == min(n_neighbors, np.bincount(groups).max())
 
 
-@pytest.mark.parametrize("column", [None, -1])
-def test_transform_is_a_product_with_the_average_matrix(column):
-    rng = np.random.default_rng(2)
-    X = np.column_stack([rng.normal(size=(30, 2)), rng.integers(0, 3, 30)])
-    averager = NeighborAverager(4, groups_column=column).fit(X)
-    weights = averager.average_matrix(X[:7])
-    assert weights.shape == (7, 30)
-    np.testing.assert_allclose(weights.sum(axis=1), 1)
-    rows = X if column is None else X[:, :-1]
-    np.testing.assert_allclose(weights @ rows, averager.transform(X[:7]))
-
-
 def test_an_unseen_group_is_averaged_with_all_rows():
     X = np.array([[0.0, 0], [1.0, 0], [10.0, 1], [11.0, 1]])
     averager = NeighborAverager(2, groups_column=-1).fit(X)

@@ -170,3 +170,62 @@ def naive_neighbor_mean(rows, X, n_neighbors):
         nearest = sorted(range(len(rows)), key=lambda j: sum((row - rows[j]) ** 2))[:n_neighbors]
         means.append(sum(rows[j] for j in nearest) / len(nearest))
     return np.array(means)
+
+
+# --- archetypes -----------------------------------------------------------------------------------------
+
+
+def naive_mixture(x, Z):
+    """The point of the hull of the rows of `Z` nearest to `x`: try every subset of rows, keep the best."""
+    best, best_distance = None, np.inf
+    for code in range(1, 2 ** len(Z)):
+        members = [j for j in range(len(Z)) if code >> j & 1]
+        # minimize |x - a Z|^2 with the sum of a equal to one, by its optimality conditions
+        size = len(members)
+        system = np.zeros((size + 1, size + 1))
+        system[:size, :size] = Z[members] @ Z[members].T
+        system[:size, size] = system[size, :size] = 1.0
+        solution = np.linalg.lstsq(system, np.append(Z[members] @ x, 1.0), rcond=None)[0][:size]
+        if solution.min() < -1e-12 or abs(solution.sum() - 1.0) > 1e-9:
+            continue
+        distance = float(np.sum((x - solution @ Z[members]) ** 2))
+        if distance < best_distance - 1e-14:
+            best, best_distance = np.zeros(len(Z)), distance
+            best[members] = np.maximum(solution, 0.0)
+    return best
+
+
+def naive_coefficients(X, Z):
+    """The mixtures of all rows, one after the other."""
+    return np.array([naive_mixture(x, Z) for x in X])
+
+
+def naive_loss(X, A, Z, weight):
+    """The weighted residual sum of squares."""
+    return float(sum(w * np.sum((x - a @ Z) ** 2) for x, a, w in zip(X, A, weight, strict=True)))
+
+
+def naive_gap(X, A, Z, weight):
+    """Both Frank-Wolfe gaps added: what changing A alone or Z alone within the hull could gain at most."""
+    gap = 0.0
+    for x, a, w in zip(X, A, weight, strict=True):
+        gradient = 2 * w * (a @ Z - x) @ Z.T
+        gap += a @ gradient - gradient.min()
+    for archetype, mass in zip(Z, A.T, strict=True):
+        slope = sum(2 * w * m * (a @ Z - x) for x, a, w, m in zip(X, A, weight, mass, strict=True))
+        gap += slope @ archetype - min(slope @ x for x in X)
+    return float(gap)
+
+
+def naive_furthest_sum(X, n_archetypes, n_exchanges=10):
+    """Start from the centroid; always take the row with the largest sum of distances to those taken."""
+    chosen = [int(np.argmax([np.linalg.norm(x - X.mean(axis=0)) for x in X]))]
+    for turn in range(1, n_archetypes + (n_exchanges if n_archetypes > 1 else 0)):
+        if turn >= n_archetypes:
+            chosen.pop(0)
+        sums = []
+        for x in X:
+            distances = [np.linalg.norm(x - X[c]) for c in chosen]
+            sums.append(sum(distances) if min(distances) > 0 else -np.inf)
+        chosen.append(int(np.argmax(sums)))
+    return chosen

@@ -74,17 +74,26 @@ def solve_lanes(w, size, ridge, D, U, V):
 
 @jit
 def shift_lanes(w, size, U, V, S):
-    """Move u along v until it sums to one; leave the shift at `S` and the lowest element at `S + LANES`."""
-    lane_fill(w, S, -1.0)
-    lane_fill(w, S + LANES, 0.0)
+    """Move u along v until it sums to one; leave the shift at `S` and the lowest element at `S + LANES`.
+
+    Twice, because the first sum loses digits where u is large; mixtures must sum to one to the last bit.
+    """
+    inverse, turn = S + 2 * LANES, S + 3 * LANES
+    lane_fill(w, S, 0.0)
+    lane_fill(w, inverse, 0.0)
     for t in range(size):
-        lane_add(w, S, U + t * LANES)
-        lane_add(w, S + LANES, V + t * LANES)
-    lane_invert(w, S + LANES, 0.0)
-    lane_multiply(w, S, S, S + LANES)
+        lane_add(w, inverse, V + t * LANES)
+    lane_invert(w, inverse, 0.0)
+    for _ in range(2):
+        lane_fill(w, turn, -1.0)
+        for t in range(size):
+            lane_add(w, turn, U + t * LANES)
+        lane_multiply(w, turn, turn, inverse)
+        lane_add(w, S, turn)
+        for t in range(size):
+            lane_subtract_dot(w, U + t * LANES, turn, LANES, V + t * LANES, LANES, 1)
     lane_fill(w, S + LANES, 1.0)
     for t in range(size):
-        lane_subtract_dot(w, U + t * LANES, S, LANES, V + t * LANES, LANES, 1)
         lane_minimum(w, S + LANES, U + t * LANES)
 
 

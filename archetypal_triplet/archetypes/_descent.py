@@ -26,7 +26,7 @@ class Descent:
 
     def __init__(self, rows, total, pool, lookup=None):
         self.rows = rows
-        self.total = max(total, 1e-300)
+        self.total = total
         self.pool = pool
         self.lookup = lookup
         self.A = np.zeros((len(rows.X), len(pool.weights)), rows.X.dtype)
@@ -47,7 +47,7 @@ class Descent:
 
     def goal(self, tol):
         """Return the gap to reach: `tol`, or less where nearly everything is explained."""
-        return min(tol, max(0.01 * self.rss / self.total, 1e-15))
+        return min(tol, max(0.01 * self.rss / max(self.total, 1e-300), 1e-15))
 
     def run(self, max_passes, tol, *, give_up_above=None, points=None):
         """Iterate until the gap is at most `tol` or passes are used up.
@@ -134,15 +134,19 @@ class Descent:
         return True
 
     def close(self, Z, tol):
-        """Compute the exact coefficients of the final archetypes, as `transform` does, and the gap."""
-        M, C, _, _ = self.rows.run(Z, self.A, warm=False)
+        """Compute coefficients and gap of the final archetypes as `transform` does; return the loss."""
+        # where the coefficients are unique, the previous ones are as good a start as none
+        M, C, _, _ = self.rows.run(Z, self.A, warm=self.warm and is_well_conditioned(Z))
         G = M @ Z - C
         self.gap = self._gap(np.sum(G * Z, axis=1), self.rows.search(G)[0].min(axis=0))
-        self.losses.append(min(self.loss(M, C, Z), self.rss))
+        rss = self.loss(M, C, Z)
+        if rss <= self.rss:  # rounding to the type of the data may have raised it
+            self.losses.append(rss)
         self.converged = self.converged or self.gap <= tol
+        return rss
 
     def _gap(self, current, lowest):
-        return max(2 * float(np.sum(current - lowest)), 0.0) / self.total
+        return max(2 * float(np.sum(current - lowest)), 0.0) / max(self.total, 1e-300)
 
     def _enter(self, values, found, reference):
         """Put the rows that violate optimality most into the pool."""
@@ -158,3 +162,10 @@ class Descent:
     def _is_hopeless(self, goal):
         n = len(self.losses)
         return n >= 8 and self.losses[-1] - 4 * (self.losses[-4] - self.losses[-1]) > goal
+
+
+def is_well_conditioned(Z):
+    """Tell whether the archetypes are affinely independent by a margin: mixtures are unique then."""
+    gram = Z @ Z.T
+    scale = max(float(np.trace(gram)) / len(Z), 1e-300)
+    return bool(np.linalg.eigvalsh(gram + scale)[0] > 1e-7 * scale)

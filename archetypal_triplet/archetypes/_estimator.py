@@ -1,5 +1,6 @@
 """The estimator `ArchetypalAnalysis`."""
 
+import logging
 import warnings
 from numbers import Integral, Real
 
@@ -23,6 +24,8 @@ from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
 from ._rows import Rows
 from ._solver import Plan, compute_coefficients, solve
+
+logger = logging.getLogger(__name__)
 
 _DTYPES = [np.float64, np.float32]
 
@@ -73,7 +76,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     n_jobs : int, default=None
         Number of threads. None means 1. The result does not depend on it.
     verbose : int, default=0
-        If positive, the loss and the gap of every start are logged.
+        If positive, how the fit ended is logged with level INFO to the logger of this module.
 
     Attributes
     ----------
@@ -228,7 +231,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         rows = X if len(kept) == len(X) else X[kept]
         weight = weight[kept]
         self._check_counts(rows)
-        center = np.average(rows, axis=0, weights=weight).astype(X.dtype).astype(np.float64)
+        center = _weighted_mean(rows, weight).astype(X.dtype).astype(np.float64)
         plan = Plan(
             n_archetypes=self.n_archetypes,
             init=self._resolve_init(kept, center, X.shape),
@@ -262,6 +265,15 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.explained_variance_ = 1.0 - best.rss / best.total if best.total > 0 else 1.0
         self.loss_curve_ = np.array(best.losses)
         self.n_iter_ = best.n_iter
+        if self.verbose:
+            logger.info(
+                "ArchetypalAnalysis: %d archetypes explain %.4f of the variance after %d iterations, "
+                "relative duality gap %.2g",
+                len(best.Z),
+                self.explained_variance_,
+                best.n_iter,
+                best.gap,
+            )
         self.duality_gap_ = float(best.gap)
         if not best.converged:
             warnings.warn(
@@ -426,3 +438,11 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _weighted_mean(X, weight):
+    """Return the weighted mean of the rows without a copy of all of them."""
+    total = np.zeros(X.shape[1])
+    for start in range(0, len(X), 4096):
+        total += weight[start : start + 4096] @ X[start : start + 4096].astype(np.float64)
+    return total / weight.sum()

@@ -54,7 +54,7 @@ class _Workspace:
         self.h = {width: aligned(self.size * width) for width in {_pad(k), _pad(2 * k)}}
         self.floats = (
             aligned(self.size * _pad(k)),
-            aligned((k * k + 3 * k + 2) * LANES),
+            aligned((k * k + 3 * k + 4) * LANES),
             aligned(_pad(k)),
             aligned(self.size * _pad(d)),
             aligned(self.size * _pad(k)),

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import qr
 from scipy.sparse import csr_matrix
 
 from ._descent import Descent
-from ._exchange import exchange
+from ._exchange import GAIN, exchange
 from ._initialization import DETERMINISTIC, STARTS
 from ._pool import Pool
 from ._rows import Rows, single_threaded_blas
@@ -14,6 +15,7 @@ from ._rows import Rows, single_threaded_blas
 LEVEL_RATIO = 8  # rows of a level over those of the next coarser one
 COARSE_TOL = 5e-4  # gap to which coarse levels and the exchange search are solved
 COARSE_PASSES = 150
+WIDE = 1.25  # columns over rows from which it pays to project first
 
 
 @dataclass
@@ -81,23 +83,49 @@ def solve(X, weight, shift, plan, rng):
         Number of different rows that the start found, n_archetypes unless there are fewer.
     """
     with single_threaded_blas():
-        rows = Rows(X, shift, weight, plan.n_threads)
+        full = rows = Rows(X, shift, weight, plan.n_threads)
+        if X.shape[1] > WIDE * len(X):
+            rows, basis = _project(full)
         levels = _choose_levels(len(X), plan, rng)
         best, n_distinct = None, 0
         for turn in range(plan.n_init):
-            pool, points, distinct = _start(rows, levels, plan, rng, turn)
+            start, points, distinct = _start(full, levels, plan, rng, turn)
             n_distinct = max(n_distinct, distinct)
+            if points is not None and rows is not full:
+                points = points @ basis
+            pool = Pool.of_rows(start, rows.take(start))
             descent = _descend(rows, levels[:1], pool, plan, points)
             if plan.n_failures:
                 descent = exchange(
                     descent, _coarse(plan.tol), rng, n_failures=plan.n_failures, max_passes=plan.max_iter
                 )
-            if best is None or descent.rss < best.rss:
+            if best is None or descent.rss < (1 - GAIN) * best.rss:
                 best = descent
         if len(levels) > 1:
             best = _descend(rows, levels[1:], Pool.restore(best.pool.copy_weights()), plan)
         best.run(plan.max_iter, plan.tol)
+        if rows is not full:
+            best = _lift(best, full)
         return _finish(best, plan.tol), n_distinct
+
+
+def _project(rows):
+    """Turn rows with more columns than there are rows into their coordinates in the space that they span.
+
+    All lengths and angles stay as they are, so the problem and its solution are the same.
+    """
+    basis, coordinates = qr(rows.take(slice(None)).T, mode="economic")
+    small = np.ascontiguousarray(coordinates.T)
+    weight = rows.weight if len(rows.weight) else None
+    return Rows(small, np.zeros(small.shape[1]), weight, rows.n_threads), basis
+
+
+def _lift(descent, rows):
+    """Return a descent on the original rows that has arrived where `descent` is."""
+    index, _, weights = descent.pool.copy_weights()
+    lifted = Descent(rows, descent.total, Pool.restore((index, rows.take(index), weights)))
+    lifted.losses, lifted.converged = descent.losses, descent.converged
+    return lifted
 
 
 def _coarse(tol):
@@ -118,13 +146,12 @@ def _choose_levels(n, plan, rng):
 
 
 def _start(rows, levels, plan, rng, turn):
-    """Return a pool to start from, points to compute the first coefficients from, and how many differ."""
+    """Return rows to start from, points to compute the first coefficients from, and how many rows differ."""
     k = plan.n_archetypes
     if not isinstance(plan.init, str):
         if plan.init.ndim == 2:
-            index = _nearest_rows(rows, plan.init)
-            return Pool.of_rows(index, rows.take(index)), plan.init, k
-        return Pool.of_rows(plan.init, rows.take(plan.init)), None, k
+            return _nearest_rows(rows, plan.init), plan.init, k
+        return plan.init, None, k
     for level in (levels[0], None) if levels[0] is not None else (None,):
         index = slice(None) if level is None else level
         points = rows.take(index)
@@ -134,8 +161,7 @@ def _start(rows, levels, plan, rng, turn):
         if len(start) == k:
             break
     index = start if level is None else level[start]
-    full = np.resize(index, k)
-    return Pool.of_rows(full, rows.take(full)), None, len(index)
+    return np.resize(index, k), None, len(index)
 
 
 def _nearest_rows(rows, points):
@@ -171,12 +197,19 @@ def _finish(descent, tol):
     """Round the archetypes as they will be stored, and measure gap and loss with their exact coefficients."""
     rows, pool = descent.rows, descent.pool
     Z = (pool.Z + rows.shift).astype(rows.X.dtype).astype(np.float64) - rows.shift
-    descent.close(Z, tol)
+    rss = descent.close(Z, tol)
     weights = pool.weights[:, : pool.size]
     row, column = np.nonzero(weights)
     B = csr_matrix((weights[row, column], (row, pool.index[column])), shape=(len(weights), len(rows.X)))
     B.sort_indices()
     return Solution(
-        Z, descent.A, B, descent.rss, descent.total, descent.gap, descent.losses, len(descent.losses),
+        Z,
+        descent.A,
+        B,
+        rss,
+        descent.total,
+        descent.gap,
+        descent.losses,
+        len(descent.losses),
         descent.converged,
-    )  # fmt: skip
+    )

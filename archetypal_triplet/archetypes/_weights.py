@@ -14,7 +14,6 @@ def solve_affine(gram, h, support, size, ridge, chol, u, v):
 
     `gram` has a constant added to every element, so that it is definite for affinely independent members.
     """
-    total_u = 0.0
     total_v = 0.0
     for j in range(size):
         row = support[j]
@@ -40,11 +39,13 @@ def solve_affine(gram, h, support, size, ridge, chol, u, v):
             v[j] -= chol[t, j] * v[t]
         u[j] /= chol[j, j]
         v[j] /= chol[j, j]
-        total_u += u[j]
         total_v += v[j]
-    shift = (total_u - 1.0) / total_v
-    for j in range(size):
-        u[j] -= shift * v[j]
+    for _ in range(2):  # the first sum loses digits where u is large
+        total_u = -1.0
+        for j in range(size):
+            total_u += u[j]
+        for j in range(size):
+            u[j] -= total_u / total_v * v[j]
 
 
 @jit

@@ -231,7 +231,11 @@ def _fit(plan, stages):
         embedder.fit(components)
         bar.check_not_interrupted()
         embedder.set_params(callbacks=None)
-        say("trained the network for %d steps on %s", embedder.n_steps_, embedder.device_)
+        n_labelings = 1 if embedder.labels_.ndim == 1 else embedder.labels_.shape[1]
+        say(
+            "labeled the rows by archetypes (%d labeling%s), trained the network for %d steps on %s",
+            n_labelings, "s" * (n_labelings > 1), embedder.n_steps_, embedder.device_,
+        )  # fmt: skip
     return pipeline, components
 
 

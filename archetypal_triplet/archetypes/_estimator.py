@@ -23,7 +23,7 @@ from .._utils._exceptions import DataWarning
 from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
 from ._rows import Rows
-from ._solver import Plan, compute_coefficients, solve
+from ._solver import EXCHANGE_FAILURES, Plan, compute_coefficients, solve
 
 logger = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             max_iter=self.max_iter,
             tol=self.tol,
             n_threads=effective_n_threads(self.n_jobs),
-            n_failures=3 if self.exchange else 0,
+            n_failures=EXCHANGE_FAILURES if self.exchange else 0,
         )
         rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
         best, n_distinct = solve(rows, None if np.all(weight == 1.0) else weight, center, plan, rng)

@@ -15,6 +15,7 @@ from ._rows import Rows, single_threaded_blas
 LEVEL_RATIO = 8  # rows of a level over those of the next coarser one
 COARSE_TOL = 5e-4  # gap to which coarse levels and the exchange search are solved
 COARSE_PASSES = 150
+EXCHANGE_FAILURES = 5  # in a row, that end the search: 3 leave 6 % of the starts on small data 6 % too high
 WIDE = 1.25  # columns over rows from which it pays to project first
 
 

@@ -17,6 +17,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -29,11 +30,14 @@ sys.path.pop(0)  # this file would hide the peer of the same name
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
-from archetypal_triplet.archetypes import ArchetypalAnalysis
+from archetypal_triplet.archetypes import ArchetypalAnalysis, bicross_validated_variance, parsimonious
 from archetypal_triplet.archetypes._initialization import furthest_sum
 from archetypal_triplet.archetypes._rows import Rows, single_threaded_blas
+from archetypal_triplet.datasets import make_archetypes
 
 
 def polytope(n, d, k, noise=0.05):
@@ -110,6 +114,7 @@ def spams_fit(X, start, steps, fista=3, compute_gram=False):
 
 
 def pcha_fit(X, k):
+    np.asmatrix = np.asmatrix  # it was written for NumPy 1
     from py_pcha import PCHA
 
     _, S, C, _, _ = PCHA(X.T.copy(), k)
@@ -243,8 +248,38 @@ def recovery():
             X = np.vstack([rng.dirichlet(np.ones(k), n) @ corners, corners])
             Z = ArchetypalAnalysis(k, random_state=0).fit(X).archetypes_
             distance = np.linalg.norm(corners[:, None] - Z[None], axis=2).min(axis=1)
-            print(f"recovery: k={k} n={n} largest relative error "
-                  f"{np.max(distance / np.linalg.norm(corners, axis=1)):.1e}", flush=True)  # fmt: skip
+            error = np.max(distance / np.linalg.norm(corners, axis=1))
+            print(f"recovery: k={k} n={n} largest relative error {error:.1e}", flush=True)
+
+
+def choose():
+    """The number of archetypes of known polytopes, by the default recipe; half of them in PCA space.
+
+    Once with the corners among the samples, once without: then nothing is there where the corners are, and
+    with little noise more archetypes than corners describe the rounded hull better.
+    """
+    for contain in (True, False):
+        cases = list(itertools.product((3, 4, 5, 6), (20, 50), (0.1, 0.5), (None, 12)))
+        found = [choose_one(*case, contain, seed) for seed, case in enumerate(cases)]
+        wrong = [f"{case} found {k}" for case, k in zip(cases, found, strict=True) if k != case[0]]
+        label = "among" if contain else "not among"
+        print(f"choose: corners {label} the samples: {len(cases) - len(wrong)} of {len(cases)} exactly right")
+        print(f"choose: wrong (k, d, noise, pca): {'; '.join(wrong)}", flush=True)
+
+
+def choose_one(k, d, noise, n_components, contain, seed):
+    X = make_archetypes(400, d, k, noise=noise, contain_archetypes=contain, random_state=seed).X
+    if n_components is not None:
+        X = PCA(n_components, random_state=0).fit_transform(X)
+    search = GridSearchCV(
+        ArchetypalAnalysis(random_state=0),
+        {"n_archetypes": range(2, 11)},
+        scoring=bicross_validated_variance,
+        refit=parsimonious("n_archetypes"),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return search.fit(X).best_params_["n_archetypes"]
 
 
 def limit(names, repeats):
@@ -338,8 +373,9 @@ def compile_time():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=["speed", "defaults", "quality", "recovery", "limit",
-                                                        "threads", "memory", "compile"])  # fmt: skip
+    everything = ["speed", "defaults", "quality", "recovery", "choose", "limit"]
+    everything += ["threads", "memory", "compile"]
+    parser.add_argument("sections", nargs="*", default=everything, help="some of: " + " ".join(everything))
     parser.add_argument("--sets", help="comma-separated names instead of each section's own")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--budget", type=float, default=300, help="CPU seconds for SPAMS per set")
@@ -356,6 +392,8 @@ def main():
             quality(names or SMALL[:3])
         elif section == "recovery":
             recovery()
+        elif section == "choose":
+            choose()
         elif section == "limit":
             limit(names or ("patches", "1e5x100k10", "1e5x100", "1e5x20"), arguments.repeats)
         elif section == "threads":

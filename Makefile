@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-slow test-nojit test-oldest lint lint-ruff lint-spelling lint-docstrings lint-imports \
-	lint-types format doctest docs asv-check quality gpu coverage clean
+	lint-types format doctest docs asv-check quality peers gpu coverage clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -117,10 +117,22 @@ quality: $(VENV)/.with-bench  ## the method against its baselines: make quality 
 	@test -n "$(DATA)" || { echo "Name the folder of real screens: make quality DATA=folder" >&2; exit 1; }
 	$(PY) benchmarks/quality/run.py "$(DATA)"
 
+PEERS := .venv-peers
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	$(CHECK_PYTHON)
+	"$(PYTHON)" -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install -qq -r benchmarks/peers/requirements.txt
+	@$(PEERS)/bin/python -m pip install -qq --no-deps -e .
+	@touch $@
+
+peers: $(PEERS)/.installed  ## ArchetypalAnalysis beside SPAMS, archetypes, py_pcha and partipy, in an environment of its own
+	$(ONE_THREAD) $(PEERS)/bin/python benchmarks/peers/archetypes.py $(PEERS_ARGS)
+
 gpu: $(VENV)/.with-screens  ## fit on CUDA, load on the CPU, compare (says so where there is no GPU)
 	$(PY) benchmarks/gpu/run.py
 
 clean:  ## remove what the commands made, environments included
-	rm -rf $(VENV) $(OLDEST) demo_results docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst
+	rm -rf $(VENV) $(OLDEST) $(PEERS) demo_results docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .asv .coverage .coverage.* htmlcov build *.egg-info
 	find archetypal_triplet tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

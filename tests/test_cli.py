@@ -46,7 +46,7 @@ def test_run_then_embed(run, table, tmp_path, capsys):
     assert "Archetype_3" in printed.out
     assert "run.json" in printed.out
     assert "192 rows, each one a well, with 20 features, on 2 plates" in printed.err
-    assert "(12 labelings), trained the network for 400 steps" in printed.err
+    assert "(1 labeling), trained the network for 400 steps" in printed.err
     out = tmp_path / "new.parquet"
     assert cli.main(["embed", str(tmp_path / "results" / "model"), str(table), "--out", str(out)]) == 0
     embedding = pd.read_parquet(tmp_path / "results" / "embedding.parquet").filter(regex="^Embedding_")

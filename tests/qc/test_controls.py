@@ -4,6 +4,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
+from archetypal_triplet import make_archetypal_triplet
 from archetypal_triplet.datasets import load_bbbc021, load_cardiac_fibroblasts, make_screen
 from archetypal_triplet.qc import compute_control_separability, compute_z_prime
 from archetypal_triplet.qc._crossfit import (
@@ -326,23 +327,35 @@ def test_bbbc021_taxol(data_folder):
     assert result[result["scope"] == "plate"]["value"].isna().all()
 
 
-def test_cardiac_features_have_no_window(data_folder):
+def test_cells_of_healthy_and_failing_hearts(data_folder):
+    """Along features there is hardly a window between the controls, along the embedding there is one."""
     cells = load_cardiac_fibroblasts(data_folder)
+    wells = ["Metadata_Plate", "Metadata_Well"]
     features = cells[[c for c in cells if not c.startswith("Metadata_")]]
-    scores = PCA(12).fit_transform((features - features.mean()) / features.std())
-    table = pd.concat([cells.filter(like="Metadata_"), pd.DataFrame(scores).add_prefix("Embedding_")], axis=1)
-    found = pooled(
-        separate(
-            table,
-            negative="Metadata_cell_type == 'healthy'",
-            positive="Metadata_cell_type == 'failing'",
-            plate="Metadata_Plate",
-            groups=["Metadata_Plate", "Metadata_Well"],
-        )
+    pipe = make_archetypal_triplet(
+        level="cell", plate="Metadata_Plate", groups=wells, device="cpu", random_state=0
     )
-    assert found[["n_negative", "n_positive"]].iloc[0].tolist() == [12, 12]
-    assert set(found["axis"]) == {"from other plates (3 folds)"}
-    assert found["value"]["z_prime"] < 0
+    scores = {
+        "features": PCA(12).fit_transform((features - features.mean()) / features.std()),
+        "embedding": pipe.fit(cells).transform(cells),
+    }
+    found = {}
+    for name, values in scores.items():
+        columns = pd.DataFrame(values, index=cells.index).add_prefix("Embedding_")
+        found[name] = pooled(
+            separate(
+                pd.concat([cells.filter(like="Metadata_"), columns], axis=1),
+                negative="Metadata_cell_type == 'healthy'",
+                positive="Metadata_cell_type == 'failing'",
+                plate="Metadata_Plate",
+                groups=wells,
+            )
+        )
+        assert found[name][["n_negative", "n_positive"]].iloc[0].tolist() == [12, 12]
+        assert set(found[name]["axis"]) == {"from other plates (3 folds)"}
+    assert found["features"]["low"]["z_prime"] < 0
+    assert found["features"]["value"]["z_prime"] < 0.15
+    assert found["embedding"]["value"]["z_prime"] >= 0.2
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,9 @@ LEVELS = {
     },
 }
 
+# each of several labelings is fitted on its own half of the rows, and labels all
+MAX_SAMPLES = 0.5
+
 
 @validate_params(
     {
@@ -170,7 +173,7 @@ def _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_sta
             one,
             n_labelings,
             param_distributions={"archetypes__n_archetypes": list(counts)},
-            max_samples=0.5,
+            max_samples=MAX_SAMPLES,
             random_state=random_state,
         )
         steps = [("ensemble", ensemble)]

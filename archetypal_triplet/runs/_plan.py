@@ -9,15 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from archetypal_triplet._pipeline import LEVELS
-from archetypal_triplet._utils._columns import EMBEDDING_PREFIX, WELL, is_metadata
+from archetypal_triplet._pipeline import LEVELS, MAX_SAMPLES
+from archetypal_triplet._utils._columns import EMBEDDING_PREFIX, is_metadata
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows
+from archetypal_triplet._utils._roles import (
+    as_names,
+    feature_columns,
+    group_codes,
+    group_columns,
+    plate_names,
+)
 from archetypal_triplet.runs._model import sha256_of
 from archetypal_triplet.runs._progress import heard_warnings
 from archetypal_triplet.runs._results import check_results_folder
 from archetypal_triplet.screens import clean_profiles, read_profiles
-from archetypal_triplet.screens._roles import as_names, feature_columns, group_codes, plate_names
 from archetypal_triplet.triplets._seeding import resolve_device
 
 HASH_OF_TABLE = "sha256 of pandas' row hashes"
@@ -64,9 +70,8 @@ class RunPlan:
         """Columns of the groups that embedding and shares are averaged over; none where rows are wells."""
         if self.options["level"] == "well":
             return []
-        names = as_names(self.options["groups"])
-        plate = self.options["plate"]
-        return [plate, *names] if plate and WELL in names and plate not in names else names
+        groups = self.options["groups"]
+        return group_columns(self.table, groups, self.options["plate"]) if groups else []
 
     @property
     def metadata(self):
@@ -267,12 +272,22 @@ def _check_against_table(table, options):
                 f"{both.sum()} rows are chosen by controls={options['controls']!r} and also by "
                 f"positive_controls={options['positive_controls']!r}. A row can be one of them at most."
             )
-    n_archetypes = options["n_archetypes"]
-    largest = max(LEVELS[options["level"]]["n_archetypes"]) if n_archetypes is None else n_archetypes
-    if largest > len(table):
+    _check_enough_rows(len(table), options)
+
+
+def _check_enough_rows(n_rows, options):
+    if options["n_archetypes"] is not None:
+        largest, n_fitted, share = options["n_archetypes"], n_rows, ""
+    else:
+        largest = max(LEVELS[options["level"]]["n_archetypes"])
+        n_fitted, share = (
+            round(MAX_SAMPLES * n_rows),
+            f", of which each labeling is fitted on {MAX_SAMPLES:.0%}",
+        )
+    if largest > n_fitted:
         raise ValueError(
-            f"{'Up to ' if n_archetypes is None else ''}{largest} archetypes are sought, but the table has "
-            f"only {len(table)} rows. Give more rows, or a smaller n_archetypes (--n-archetypes)."
+            f"{'Up to ' if share else ''}{largest} archetypes are sought, but the table has only {n_rows} "
+            f"rows{share}. Give more rows, or a smaller n_archetypes (--n-archetypes)."
         )
 
 

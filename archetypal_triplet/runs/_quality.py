@@ -3,9 +3,9 @@
 from archetypal_triplet._utils._columns import EMBEDDING_PREFIX
 from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._roles import group_codes, plate_names
 from archetypal_triplet.qc import compute_control_separability
 from archetypal_triplet.runs._tables import standardize_features
-from archetypal_triplet.screens._roles import group_codes, plate_names
 
 HONESTY = (
     "The axis is drawn from other wells than those it scores, but all wells trained the embedding "

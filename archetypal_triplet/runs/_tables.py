@@ -16,7 +16,7 @@ from archetypal_triplet._utils._columns import (
     WELL,
 )
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.screens._roles import plate_names
+from archetypal_triplet._utils._roles import plate_names
 from archetypal_triplet.screens._whitening import standardize
 
 N_TYPICAL = 5

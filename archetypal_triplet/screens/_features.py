@@ -5,8 +5,8 @@ import numpy as np
 from archetypal_triplet._utils._columns import is_position_like, looks_like_metadata
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, shorten
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._roles import is_numeric
 from archetypal_triplet.screens._finite import count_not_finite, describe_not_finite
-from archetypal_triplet.screens._roles import is_numeric
 from archetypal_triplet.screens._whitening import CONSTANT_RTOL, largest_magnitude
 
 POSITION_LIKE = "position-like"

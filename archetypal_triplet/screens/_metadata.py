@@ -5,7 +5,7 @@ import numpy as np
 from archetypal_triplet._utils._columns import WELL, is_identifier, is_quantity, pad_well, split_words
 from archetypal_triplet._utils._frames import shorten
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.screens._roles import is_numeric
+from archetypal_triplet._utils._roles import is_numeric
 
 # these must be numbers; a time or a count may be written in words
 _STRICT_QUANTITIES = ("concentration", "dose")

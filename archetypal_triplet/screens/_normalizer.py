@@ -11,9 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from archetypal_triplet._utils._columns import is_metadata
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows, shorten
-from archetypal_triplet.screens import _whitening as kernels
-from archetypal_triplet.screens._finite import check_finite
-from archetypal_triplet.screens._roles import (
+from archetypal_triplet._utils._roles import (
     as_names,
     check_plates_have_controls,
     feature_columns,
@@ -21,6 +19,8 @@ from archetypal_triplet.screens._roles import (
     group_names,
     plate_names,
 )
+from archetypal_triplet.screens import _whitening as kernels
+from archetypal_triplet.screens._finite import check_finite
 
 _MOST_COMPONENTS = 30  # of n_components="auto"
 _RIDGE_REPLICATES = 0.1  # vehicle wells, or replicates of a treatment on several plates

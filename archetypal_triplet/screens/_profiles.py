@@ -26,10 +26,10 @@ from archetypal_triplet._utils._frames import (
     shorten,
 )
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._roles import as_names, check_plates_have_controls, plate_names
 from archetypal_triplet.screens._features import POSITION_LIKE, clean_features
 from archetypal_triplet.screens._files import read_table
 from archetypal_triplet.screens._metadata import type_metadata
-from archetypal_triplet.screens._roles import as_names, check_plates_have_controls, plate_names
 
 NONFINITE = ("raise", "drop_features", "drop_rows")
 LEVELS = {"well": (WELL,), "field": (WELL, SITE), "cell": None}

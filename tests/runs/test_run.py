@@ -138,9 +138,11 @@ def test_errors_come_before_any_work(options, message, profiles, roles, tmp_path
 
 
 def test_too_few_rows_and_an_embedding_are_refused(profiles, roles, tmp_path):
-    few = profiles.groupby(["Metadata_Plate", "Metadata_ControlType"]).head(4)
-    with pytest.raises(ValueError, match=r"Up to 32 archetypes are sought, but the table has only"):
+    few = profiles.groupby(["Metadata_Plate", "Metadata_ControlType"]).head(10)
+    message = r"Up to 32 archetypes are sought, but the table has only 56 rows, of which .* fitted on 50%"
+    with pytest.raises(ValueError, match=message):
         plan_run(few, **roles, out=tmp_path / "results")
+    assert plan_run(few, **roles, n_archetypes=32, out=tmp_path / "results").facts["n_rows"] == len(few)
     with pytest.raises(ValueError, match=r"already holds an embedding"):
         plan_run(profiles.assign(Embedding_0=np.arange(len(profiles)) / 7), **roles, out=tmp_path / "results")
 
@@ -149,6 +151,14 @@ def test_weak_choices_are_warned_of_and_kept(profiles, tmp_path):
     plan = plan_run(profiles, plate="Metadata_Plate", level="cell", out=tmp_path / "results")
     assert any("plates are not centered" in text for text in plan.warnings)
     assert any("--groups Metadata_Plate,Metadata_Well" in text for text in plan.warnings)
+
+
+def test_a_field_belongs_to_its_plate_everywhere(profiles, roles, tmp_path):
+    fields = pd.concat([profiles] * 2, ignore_index=True)
+    fields["Metadata_Site"] = np.repeat(["1", "2"], len(profiles))
+    plan = plan_run(fields, **roles, level="field", groups="Metadata_Site", out=tmp_path / "results")
+    assert plan.group_columns == ["Metadata_Plate", "Metadata_Site"]
+    assert plan.facts["n_groups"] == 4
 
 
 def test_cells_give_a_table_of_wells(profiles, roles, tmp_path):

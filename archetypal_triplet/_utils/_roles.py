@@ -104,10 +104,7 @@ def plate_names(X, plate):
 
 
 def group_codes(X, groups, *, plate=None):
-    """Number the groups that rows belong to.
-
-    A well or a site is only meant within its plate: where `groups` names the column of wells or sites and
-    not that of plates, the plate is added.
+    """Number the groups that rows belong to, by the columns that `group_columns` lists.
 
     Parameters
     ----------
@@ -128,7 +125,7 @@ def group_codes(X, groups, *, plate=None):
     ValueError
         If `groups` is empty or names a column that does not exist.
     """
-    names = _group_columns(X, groups, plate)
+    names = group_columns(X, groups, plate)
     codes = X.groupby(names, sort=False, dropna=True, observed=True).ngroup()
     return np.asarray(codes.fillna(-1), dtype=np.intp)
 
@@ -153,11 +150,35 @@ def group_names(X, groups, codes, *, plate=None):
         Name of group 0, 1, ...: its values in the columns of `groups`, joined by ``/``.
     """
     used, first = np.unique(codes, return_index=True)
-    rows = X[_group_columns(X, groups, plate)].iloc[first[used >= 0]]
+    rows = X[group_columns(X, groups, plate)].iloc[first[used >= 0]]
     return ["/".join(map(str, values)) for values in rows.itertuples(index=False, name=None)]
 
 
-def _group_columns(X, groups, plate):
+def group_columns(X, groups, plate=None):
+    """List the columns that name a group together.
+
+    A well or a site is only meant within its plate: where `groups` names the column of wells or sites and
+    not that of plates, the plate is added.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    groups : str or list of str
+        Columns that the user named.
+    plate : str, default=None
+        The column of plates.
+
+    Returns
+    -------
+    list of str
+        The columns, that of plates first if it was added.
+
+    Raises
+    ------
+    ValueError
+        If `groups` is empty or names a column that does not exist.
+    """
     names = as_names(groups)
     if not names:
         raise ValueError(f"groups={groups!r} is empty. Name at least one column, or pass None.")

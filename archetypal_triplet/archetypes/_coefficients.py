@@ -22,6 +22,8 @@ from ._lanes import (
     row_gradient,
 )
 
+GUESSED = -2  # in `entered`: the support is a guess, its affine minimizer need not be feasible
+
 
 @jit
 def gather_lanes(gram, width, h, h_width, support, bins, sizes, size, w, D, U, V):
@@ -133,7 +135,15 @@ def finish_lanes(
         at = row * width
         size = sizes[row]
         u = U + lane
-        if peek(w, S + LANES + lane) <= 0.0:
+        if entered[row] == GUESSED:
+            n_kept = keep_positive(a, at, support, size, w, u)
+            if n_kept < size:
+                sizes[row] = n_kept
+                work[n_left] = row
+                n_left += 1
+                continue
+            entered[row] = -1
+        elif peek(w, S + LANES + lane) <= 0.0:
             leaving, step = step_to_boundary(a, at, support, size, w, u)
             if leaving >= 0:
                 member = drop_member(a, at, support, size, leaving)
@@ -163,6 +173,19 @@ def finish_lanes(
                 work[n_left] = row
                 n_left += 1
     return n_left
+
+
+@jit
+def keep_positive(a, at, support, size, w, u):
+    """Take over a row's affine minimizer without the members that are not positive; count the others."""
+    n_kept = 0
+    for j in range(size):
+        member = peek(support, at + j)
+        value = peek(w, u + j * LANES)
+        poke(support, at + n_kept, np.int32(member))
+        poke(a, at + member, value if value > 0.0 else 0.0)
+        n_kept += value > 0.0
+    return n_kept
 
 
 @jit
@@ -220,7 +243,6 @@ def solve_block(
     S = V + k * LANES
     for i in range(n_rows):
         work[i] = i
-        entered[i] = -1
     n_work = n_rows
     for _ in range(10 * k + 20):
         sort_by_size(sizes, work, n_work, counts, order)
@@ -283,21 +305,40 @@ def load_block(X, shift, lo, n_rows, size, stride, out):
 
 
 @jit
-def start_block(gram, width, k, h, h_width, A, lo, n_rows, warm, a, support, sizes):
-    """Lay out the starting mixtures of a block: the previous ones, or the nearest archetype."""
+def guess_block(operator, offset, width, k, h, h_width, n_rows, size, a, support, sizes, entered):
+    """Lay out a block without previous mixtures: supports are guessed from the affine minimizer over all.
+
+    That costs one product, `operator @ h + offset`, and leaves few members to drop and fewer to add.
+    """
+    for i in range(n_rows):
+        for j in range(width):
+            poke(a, i * width + j, offset[j])
+    add_product(a, width, h, h_width, 1, operator, width, size, width, k)
+    for i in range(n_rows):
+        at = i * width
+        n_members = 0
+        for j in range(k):
+            value = peek(a, at + j)
+            poke(support, at + n_members, np.int32(j))
+            poke(a, at + j, value if value > 0.0 else 0.0)
+            n_members += value > 0.0
+        sizes[i] = n_members
+        entered[i] = GUESSED
+
+
+@jit
+def start_block(gram, width, k, h, h_width, A, lo, n_rows, a, support, sizes, entered):
+    """Lay out the mixtures of the previous pass; where there are none, the nearest archetype."""
     for i in range(n_rows):
         at = i * width
         size = 0
         total = 0.0
-        if warm:
-            for j in range(k):
-                value = np.float64(A[lo + i, j])
-                poke(a, at + j, value)
-                poke(
-                    support, at + size, np.int32(j)
-                )  # overwritten if it is no member: no branch to mispredict
-                size += value > 0.0
-                total += value
+        for j in range(k):
+            value = np.float64(A[lo + i, j])
+            poke(a, at + j, value)
+            poke(support, at + size, np.int32(j))  # overwritten if it is none: no branch
+            size += value > 0.0
+            total += value
         if not total > 0.5:
             best = 0
             lowest = 1e300
@@ -311,6 +352,7 @@ def start_block(gram, width, k, h, h_width, A, lo, n_rows, warm, a, support, siz
             poke(support, at, np.int32(best))
             size = 1
         sizes[i] = size
+        entered[i] = -1
 
 
 @jit
@@ -346,15 +388,17 @@ def find_lowest(h, h_width, first, lo, n_rows, values, rows):
 
 @jit
 def pass_rows(
-    X, shift, weight, lo, hi, targets, k, gram, width, scale, A, warm, M, C, values, rows, floats, integers
+    X, shift, weight, lo, hi, targets, k, gram, width, scale, guess, A, M, C, values, rows, floats, integers
 ):
     """One pass over the rows lo..hi-1: exact coefficients, their sums, and the best rows along a direction.
 
     `targets` (d, padded) holds the archetypes in its first k columns and, if `values` has rows, the
-    directions in the next k. Leaves the coefficients in `A`, adds A'WA to `M` and A'WX to `C` (flat and
-    padded; nothing if `C` is empty), and writes for every block the lowest <x_i, G_l> and its row.
+    directions in the next k. `A` holds the previous coefficients, unless `guess` says how to guess them, and
+    receives the new ones. Adds A'WA to `M` and A'WX to `C` (flat and padded; nothing if `C` is empty), and
+    writes for every block the lowest <x_i, G_l> and its row.
     """
     d, h_width = targets.shape
+    operator, offset = guess
     h, a, w, gradient, block, weighted = floats
     support, sizes, entered, work, order, counts, bins = integers
     size = sizes.shape[0]
@@ -367,7 +411,10 @@ def pass_rows(
         load_block(X, shift, start, n_rows, size, stride, block)
         h[:] = 0.0
         add_product(h, h_width, block, stride, 1, flat, h_width, size, h_width, d)
-        start_block(gram, width, k, h, h_width, A, start, n_rows, warm, a, support, sizes)
+        if offset.shape[0] > 0:
+            guess_block(operator, offset, width, k, h, h_width, n_rows, size, a, support, sizes, entered)
+        else:
+            start_block(gram, width, k, h, h_width, A, start, n_rows, a, support, sizes, entered)
         solve_block(
             gram, width, k, scale, h, h_width, a, support, sizes, n_rows,
             entered, work, order, counts, bins, w, gradient,

@@ -16,6 +16,7 @@ class Descent:
     Parameters
     ----------
     rows : Rows
+        The data of this level.
     total : float
         Weighted sum of squares of the rows, to which the gap is relative.
     pool : Pool

@@ -20,7 +20,9 @@ def exchange(descent, tol, rng, *, n_failures=3, max_passes=PASSES):
     tol : float
         Gap at which a refit ends.
     rng : RandomState
+        Draws the rows that are inserted.
     n_failures : int, default=3
+        Failures in a row that end the search.
     max_passes : int, default=60
         Of each refit.
 
@@ -53,6 +55,7 @@ def removal_costs(Z, M):
     Returns
     -------
     costs : ndarray of shape (k,)
+        The bounds.
     mixtures : ndarray of shape (k, k)
         Row l: the mixture of the others nearest to archetype l.
     """

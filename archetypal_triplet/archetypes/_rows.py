@@ -35,11 +35,32 @@ def prepare_gram(Z):
     k = len(Z)
     width = _pad(k)
     gram = Z @ Z.T
-    scale = max(float(np.trace(gram)) / k, 1e-300)
+    scale = max(float(np.trace(gram)) / k, 1e-100)
     padded = aligned(k, width)
     padded[:, k:] = 1e300
     padded[:, :k] = gram + scale
     return padded.ravel(), width, scale
+
+
+_NO_GUESS = (np.empty(0), np.empty(0))
+
+
+def prepare_guess(gram, width, scale):
+    """Return operator and offset of the affine minimizer over all archetypes, padded and flat.
+
+    ``operator @ h + offset`` minimizes 1/2 a'Ka - h'a with the sum of a equal to one. Nothing is guessed from
+    archetypes that are affinely dependent, or too many: the supports would be long and wrong.
+    """
+    k = len(gram) // width
+    K = gram.reshape(k, width)[:, :k]
+    if k > 64 or np.linalg.eigvalsh(K)[0] < 1e-7 * scale:
+        return _NO_GUESS
+    inverse = np.linalg.inv(K)
+    sums = inverse.sum(axis=1)
+    operator, offset = aligned(k, width), aligned(width)
+    operator[:, :k] = inverse - np.outer(sums, sums) / sums.sum()
+    offset[:k] = sums / sums.sum()
+    return operator.ravel(), offset
 
 
 def _pad(length, unit=CHUNK):
@@ -73,11 +94,13 @@ class Rows:
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), C-contiguous
-        float64 or float32; may be a memory map. Never copied as a whole.
+        The samples, float64 or float32; may be a memory map. Never copied as a whole.
     shift : ndarray of shape (n_features,)
         Subtracted from every row of a block.
     weight : ndarray of shape (n_samples,) or None
+        Weight of every row in the sums; None means equal weights.
     n_threads : int, default=1
+        Threads of a pass; they do not change its result.
     """
 
     def __init__(self, X, shift, weight=None, n_threads=1):
@@ -121,6 +144,9 @@ class Rows:
         """
         k, d = Z.shape
         gram, width, scale = prepare_gram(Z)
+        guess = _NO_GUESS if warm else prepare_guess(gram, width, scale)
+        if not warm and guess is _NO_GUESS:
+            A[:] = 0
         targets = _stack(Z) if G is None else _stack(Z, G)
         values = np.empty((self.n_blocks if G is not None else 0, k))
         rows = np.empty(values.shape, np.int64)
@@ -132,7 +158,7 @@ class Rows:
             lo, hi = self.tasks[index]
             space = self._workspace(index, k, d)
             pass_rows(
-                self.X, self.shift, self.weight, lo, hi, targets, k, gram, width, scale, A, warm,
+                self.X, self.shift, self.weight, lo, hi, targets, k, gram, width, scale, guess, A,
                 *sums_of[index], values, rows, (space.h[targets.shape[1]], *space.floats), space.integers,
             )  # fmt: skip
 

@@ -40,10 +40,18 @@ def compute_coefficients(X, Z, shift, n_threads=1):
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), C-contiguous
+        The samples.
     Z : ndarray of shape (n_archetypes, n_features)
         Archetypes, minus `shift`.
     shift : ndarray of shape (n_features,)
+        Subtracted from every row.
     n_threads : int, default=1
+        They do not change the result.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_archetypes)
+        In the type of `X`; rows lie on the simplex.
     """
     A = np.empty((len(X), len(Z)), dtype=X.dtype)
     if len(X):
@@ -71,15 +79,20 @@ def solve(X, weight, shift, plan, rng):
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features), C-contiguous
+        The samples.
     weight : ndarray of shape (n_samples,), all positive, or None
+        Weights of the samples; None means equal weights.
     shift : ndarray of shape (n_features,)
         A point in the middle of the data; subtracted from every row.
     plan : Plan
+        The parameters of the estimator.
     rng : RandomState
+        Subsamples, random starts and exchanges.
 
     Returns
     -------
     solution : Solution
+        The certified fit.
     n_distinct : int
         Number of different rows that the start found, n_archetypes unless there are fewer.
     """

@@ -114,7 +114,7 @@ def spams_fit(X, start, steps, fista=3, compute_gram=False):
 
 
 def pcha_fit(X, k):
-    np.asmatrix = np.asmatrix  # it was written for NumPy 1
+    vars(np)["mat"] = np.asmatrix  # it was written for NumPy 1
     from py_pcha import PCHA
 
     _, S, C, _, _ = PCHA(X.T.copy(), k)

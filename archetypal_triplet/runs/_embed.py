@@ -1,7 +1,8 @@
 """embed_profiles: later plates through the model of an earlier run."""
 
 from archetypal_triplet._utils._columns import is_metadata
-from archetypal_triplet._utils._frames import as_pandas, is_frame
+from archetypal_triplet._utils._frames import as_pandas, is_frame, query_words
+from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.runs._model import load_model
 from archetypal_triplet.runs._progress import Stages, heard_warnings
 from archetypal_triplet.runs._results import check_output_file
@@ -76,6 +77,9 @@ def _read(paths, pipeline):
     """Read the features of the model, whatever their values are here: one plate may well hold a constant."""
     normalizer = pipeline[0]
     roles = {"plate": normalizer.plate, "features": list(normalizer.feature_names_in_)}
+    # the query itself is asked by the normalizer, of new plates alone
+    queried = query_words(normalizer.controls) if normalizer.controls else ()
+    roles["metadata"] = [*as_names(normalizer.groups), *queried]
     # every row is embedded by itself, so that rows of one well do no harm
     return read_profiles(paths, **roles, level="cell")
 

@@ -10,9 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from archetypal_triplet._pipeline import LEVELS, MAX_SAMPLES
-from archetypal_triplet._utils._columns import EMBEDDING_PREFIX, is_metadata
+from archetypal_triplet._utils._columns import EMBEDDING_PREFIX
 from archetypal_triplet._utils._exceptions import DataWarning
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows
+from archetypal_triplet._utils._frames import (
+    as_pandas,
+    check_columns_exist,
+    is_frame,
+    queried_columns,
+    query_words,
+    select_rows,
+)
 from archetypal_triplet._utils._roles import (
     as_names,
     feature_columns,
@@ -75,15 +82,9 @@ class RunPlan:
 
     @property
     def metadata(self):
-        """All columns of the table that are not numbers to learn from, and not features left out."""
-        roles = {*as_names(self.options["plate"]), *as_names(self.options["groups"])}
+        """All columns of the table that are not numbers to learn from."""
         features = set(self.features)
-        kept = [
-            c
-            for c in self.table
-            if c not in features and (is_metadata(c) or c in roles or self.table[c].dtype.kind not in "fiu")
-        ]
-        return self.table[kept]
+        return self.table[[c for c in self.table if c not in features]]
 
     def lines(self):
         """Say in a few lines what the run will work on."""
@@ -205,8 +206,8 @@ def plan_run(
         frame, inputs = _read(table, options)
         _check_against_table(frame, options)
         _warn_of_roles(options)
-    roles = {name: options[name] for name in ("plate", "controls", "groups")}
-    names = feature_columns(frame, **roles, features=features)
+    described = [*as_names(groups), *_positive_columns(frame, options)]
+    names = feature_columns(frame, plate=plate, controls=controls, groups=described, features=features)
     facts = _facts(frame, names, options)
     seconds = round(time.perf_counter() - start, 3)
     return RunPlan(frame, names, options, out, inputs, facts, progress, heard, seconds)
@@ -237,6 +238,8 @@ def _check_options(options):
 def _read(table, options):
     """Return the table as it is used, and where it came from."""
     roles = {name: options[name] for name in ("plate", "controls", "features", "level", "on_nonfinite")}
+    query = options["positive_controls"]
+    roles["metadata"] = [*as_names(options["groups"]), *(query_words(query) if query else ())]
     if is_frame(table):
         frame = as_pandas(table)
         source = {"file": None, "sha256": _hash_table(frame), "of": HASH_OF_TABLE, "n_rows": len(frame)}
@@ -244,6 +247,11 @@ def _read(table, options):
     paths = [table] if isinstance(table, (str, Path)) else list(table)
     frame = read_profiles(paths, **roles)
     return frame, [{"file": str(path), "sha256": sha256_of(path), "of": "the file"} for path in paths]
+
+
+def _positive_columns(table, options):
+    query = options["positive_controls"]
+    return queried_columns(table, query) if query else []
 
 
 def _hash_table(table):
@@ -280,10 +288,8 @@ def _check_enough_rows(n_rows, options):
         largest, n_fitted, share = options["n_archetypes"], n_rows, ""
     else:
         largest = max(LEVELS[options["level"]]["n_archetypes"])
-        n_fitted, share = (
-            round(MAX_SAMPLES * n_rows),
-            f", of which each labeling is fitted on {MAX_SAMPLES:.0%}",
-        )
+        n_fitted = round(MAX_SAMPLES * n_rows)
+        share = f", of which each labeling is fitted on {MAX_SAMPLES:.0%}"
     if largest > n_fitted:
         raise ValueError(
             f"{'Up to ' if share else ''}{largest} archetypes are sought, but the table has only {n_rows} "

@@ -95,7 +95,14 @@ class ProfileSummary:
 
 
 def read_profiles(
-    path_or_paths, *, plate=PLATE, controls=None, features=None, level="well", on_nonfinite="raise"
+    path_or_paths,
+    *,
+    plate=PLATE,
+    controls=None,
+    features=None,
+    metadata=None,
+    level="well",
+    on_nonfinite="raise",
 ):
     """Read profiles from Parquet or CSV files, and refuse what would spoil the work that follows.
 
@@ -118,6 +125,9 @@ def read_profiles(
         checked, not applied.
     features : list of str, default=None
         Features to read, whatever their names look like, constant or not; None chooses as above.
+    metadata : list of str, default=None
+        Further columns that describe rows, whatever their names look like, such as those that name groups;
+        names that the table lacks are passed over.
     level : {"well", "field", "cell"}, default="well"
         What a row is. Wells must be unique by plate and ``Metadata_Well``, fields by these and
         ``Metadata_Site`` (as far as the table has these columns); cells may share them.
@@ -167,13 +177,22 @@ def read_profiles(
     0           0042           A01         1.0
     1           0042           A02         2.0
     """
-    frame, left_out = _read(path_or_paths, plate, controls, features)
-    frame, summary = _clean(frame, left_out, plate, controls, features, level, on_nonfinite)
+    frame, left_out = _read(path_or_paths, plate, controls, features, metadata)
+    frame, summary = _clean(frame, left_out, plate, controls, features, metadata, level, on_nonfinite)
     _warn_of_left_out(summary)
     return frame
 
 
-def clean_profiles(frame, *, plate=PLATE, controls=None, features=None, level="well", on_nonfinite="raise"):
+def clean_profiles(
+    frame,
+    *,
+    plate=PLATE,
+    controls=None,
+    features=None,
+    metadata=None,
+    level="well",
+    on_nonfinite="raise",
+):
     """Do to a table in memory what `read_profiles` does to files: type, choose, check.
 
     Parameters
@@ -186,6 +205,9 @@ def clean_profiles(frame, *, plate=PLATE, controls=None, features=None, level="w
         Query that chooses the negative (vehicle) controls; checked, not applied.
     features : list of str, default=None
         Features to take as they are; None chooses by name and value.
+    metadata : list of str, default=None
+        Further columns that describe rows, whatever their names look like, such as those that name groups;
+        names that the table lacks are passed over.
     level : {"well", "field", "cell"}, default="well"
         What a row is, which says how far keys must be unique.
     on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
@@ -209,12 +231,21 @@ def clean_profiles(frame, *, plate=PLATE, controls=None, features=None, level="w
     >>> clean_profiles(table).dtypes.astype(str).tolist()[1:]
     ['float64', 'float64']
     """
-    frame, summary = _clean(as_pandas(frame), {}, plate, controls, features, level, on_nonfinite)
+    frame, summary = _clean(as_pandas(frame), {}, plate, controls, features, metadata, level, on_nonfinite)
     _warn_of_left_out(summary)
     return frame
 
 
-def check_profiles(table, *, plate=PLATE, controls=None, features=None, level="well", on_nonfinite="raise"):
+def check_profiles(
+    table,
+    *,
+    plate=PLATE,
+    controls=None,
+    features=None,
+    metadata=None,
+    level="well",
+    on_nonfinite="raise",
+):
     """Check profiles as `read_profiles` does and say what they hold, without a warning.
 
     Parameters
@@ -227,6 +258,9 @@ def check_profiles(table, *, plate=PLATE, controls=None, features=None, level="w
         Query that chooses the negative (vehicle) controls; checked, not applied.
     features : list of str, default=None
         Features to take as they are; None chooses by name and value.
+    metadata : list of str, default=None
+        Further columns that describe rows, whatever their names look like, such as those that name groups;
+        names that the table lacks are passed over.
     level : {"well", "field", "cell"}, default="well"
         What a row is, which says how far keys must be unique.
     on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
@@ -256,8 +290,8 @@ def check_profiles(table, *, plate=PLATE, controls=None, features=None, level="w
     if is_frame(table):
         frame, left_out = as_pandas(table), {}
     else:
-        frame, left_out = _read(table, plate, controls, features)
-    return _clean(frame, left_out, plate, controls, features, level, on_nonfinite)[1]
+        frame, left_out = _read(table, plate, controls, features, metadata)
+    return _clean(frame, left_out, plate, controls, features, metadata, level, on_nonfinite)[1]
 
 
 def _span(counts):
@@ -265,7 +299,7 @@ def _span(counts):
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _read(path_or_paths, plate, controls, features):
+def _read(path_or_paths, plate, controls, features, metadata):
     """Read the files and join them; return the table and the features that are not in every file."""
     single = isinstance(path_or_paths, str) or not isinstance(path_or_paths, Iterable)
     paths = [Path(path) for path in ([path_or_paths] if single else path_or_paths)]
@@ -274,7 +308,7 @@ def _read(path_or_paths, plate, controls, features):
     twice = [path for i, path in enumerate(paths) if path.resolve() in {p.resolve() for p in paths[:i]}]
     if twice:
         raise ValueError(f"path_or_paths names {twice[0]} twice, which would double its rows. Name it once.")
-    roles = {*as_names(plate), *(query_words(controls) if controls else ())}
+    roles = {*as_names(plate), *(query_words(controls) if controls else ()), *as_names(metadata)}
     wanted = None if features is None else set(features)
     frames = []
     for path in paths:
@@ -301,7 +335,7 @@ def _join(frames, paths, roles):
     return joined, {f"not in all {len(paths)} files": list(rest)} if rest else {}
 
 
-def _clean(frame, left_out, plate, controls, features, level, on_nonfinite):
+def _clean(frame, left_out, plate, controls, features, metadata, level, on_nonfinite):
     """Return the table as it is used, and its summary."""
     for name, value, allowed in (("level", level, LEVELS), ("on_nonfinite", on_nonfinite, NONFINITE)):
         if value not in allowed:
@@ -315,7 +349,7 @@ def _clean(frame, left_out, plate, controls, features, level, on_nonfinite):
     if len(twice):
         raise ValueError(f"The table has several columns of one name: {shorten(twice)}. Rename or drop them.")
     check_columns_exist(frame, as_names(plate), parameter="plate")
-    roles = {*as_names(plate), *(queried_columns(frame, controls) if controls else ())}
+    roles = {*as_names(plate), *(queried_columns(frame, controls) if controls else ()), *as_names(metadata)}
     named = set() if features is None else set(features)
     metadata = [c for c in frame.columns if (is_metadata(c) or c in roles) and c not in named]
     typed = type_metadata(frame, metadata, identifiers=set(as_names(plate)))

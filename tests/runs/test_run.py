@@ -153,6 +153,26 @@ def test_weak_choices_are_warned_of_and_kept(profiles, tmp_path):
     assert any("--groups Metadata_Plate,Metadata_Well" in text for text in plan.warnings)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_roles_need_no_prefix_in_files_of_a_run_and_of_later_plates(profiles, tmp_path, suffix):
+    names = {"Metadata_ControlType": "Kind", "Metadata_Plate": "Plate", "Metadata_Compound": "Drug"}
+    cells = profiles[profiles["Metadata_ControlType"] != "untreated"].rename(columns=names)
+    cells["Positive"] = np.where(cells["Kind"] == "positive", "yes", "no")
+    paths = []
+    for plate, rows in cells.groupby("Plate"):
+        paths.append(tmp_path / f"{plate}.{suffix}")
+        getattr(rows, f"to_{suffix}")(paths[-1], index=False)
+    roles = {"plate": "Plate", "controls": "Kind == 'negative'", "positive_controls": "Positive == 'yes'"}
+    result = run_profiles(paths[0], **roles, groups="Drug", n_archetypes=3, out=tmp_path / "results")
+    assert {"Kind", "Plate", "Drug", "Positive"} <= set(result.embedding)
+    assert result.info["table"]["n_features"] == 20
+    # the second plate is new: its controls are found by the query of the run
+    later = embed_profiles(result.folder, paths[1])
+    assert {"Kind", "Plate", "Drug"} <= set(later)
+    new = cells[cells["Plate"] == later["Plate"][0]]
+    np.testing.assert_allclose(later.filter(regex="^Embedding_"), result.pipeline.transform(new), atol=1e-5)
+
+
 def test_a_field_belongs_to_its_plate_everywhere(profiles, roles, tmp_path):
     fields = pd.concat([profiles] * 2, ignore_index=True)
     fields["Metadata_Site"] = np.repeat(["1", "2"], len(profiles))

@@ -136,6 +136,17 @@ class TestWhatComesOut:
             "0043": 2,
         }
 
+    def test_columns_named_as_metadata_are_none_that_is_measured(self, tmp_path):
+        table = make_profiles().assign(Well_Name="w", Cells_Seen=np.arange(float(len(make_profiles()))))
+        for suffix in SUFFIXES:
+            path = write_table(table, tmp_path / f"p{suffix}")
+            result = read_profiles(path, metadata=["Well_Name", "Cells_Seen", "not there"])
+            assert result["Well_Name"].tolist() == ["w"] * len(table)
+            assert result["Cells_Seen"].tolist() == table["Cells_Seen"].tolist()
+            summary = check_profiles(path, metadata=["Well_Name", "Cells_Seen"])
+            assert {"Well_Name", "Cells_Seen"} <= set(summary.metadata)
+            assert summary.n_features == check_profiles(make_profiles()).n_features
+
     def test_named_features_are_taken_as_they_are(self, tmp_path):
         table = make_profiles().assign(Cells_Location_Center_X=1.0, Well_Score=2.0, Cells_Text="x")
         for suffix in SUFFIXES:

@@ -135,11 +135,14 @@ class EnsembleLabeler(BaseEstimator):
         ValueError
             If `labeler` is None, or a parameter to vary is not one of its parameters.
         TypeError
-            If `labeler` has neither ``fit_predict`` nor ``predict``, or `max_samples` is given and it has no
-            ``predict``.
+            If `labeler` is a class, or has neither ``fit_predict`` nor ``predict``, or `max_samples` is given
+            and it has no ``predict``.
         """
         if self.labeler is None:
             raise ValueError(_CURE)
+        if isinstance(self.labeler, type):
+            name = self.labeler.__name__
+            raise TypeError(f"labeler={name} is a class; pass an instance, such as labeler={name}().")
         if not (hasattr(self.labeler, "fit_predict") or hasattr(self.labeler, "predict")):
             raise TypeError(
                 f"labeler={self.labeler!r} has neither fit_predict nor predict, so it gives no labels. "

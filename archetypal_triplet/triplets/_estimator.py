@@ -307,7 +307,10 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ValueError
             If there is no source of labels, or two of them; if labels are no whole numbers or fewer than two
             labels have two samples; if `module` is an instance or its output has the wrong shape; if `device`
-            does not exist here; if `checkpoint_path` belongs to another fit.
+            does not exist here; if `checkpoint_path` belongs to another fit; if training diverges; if
+            `callbacks` or `criterion` do not fit.
+        TypeError
+            If `labeler` is a class.
         """
         check_module(self.module)
         device = resolve_device(self.device)

@@ -81,6 +81,8 @@ def read_table(estimator, X, *, reset):
         or None.
     """
     label_column, groups_column = estimator.label_column, estimator.groups_column
+    if label_column is not None and is_frame(X):
+        _check_label_column(X, label_column)
     kwargs = {
         "dtype": [np.float64, np.float32],
         "allow_nd": estimator.module is not None,
@@ -112,6 +114,21 @@ def read_table(estimator, X, *, reset):
     values = check_array(X[[names[i] for i in rest]], estimator=estimator, input_name="X", **kwargs)
     label_position = None if positions[0] is None else rest.index(positions[0])
     return _split(values, (label_position, None), groups)
+
+
+def _check_label_column(X, label_column):
+    """Refuse text before the whole table is made numbers, where the column would no longer be named."""
+    name = list(X.columns)[resolve_column(X, label_column, parameter="label_column")]
+    values = np.asarray(X[name])
+    if values.ndim == 1 and values.dtype.kind not in "biuf":
+        try:
+            values.astype(float)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"label_column={label_column!r} does not hold whole numbers (first value: {values[0]!r}). "
+                "Number the labels, for example with pandas.factorize, and mark samples without label by -1, "
+                "or pass the labels as y."
+            ) from None
 
 
 def _positions(X, label_column, groups_column):

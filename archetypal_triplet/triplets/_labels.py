@@ -134,9 +134,12 @@ def find_labels(estimator, X, n_samples, label_values, y):
                 "numbers of samples. Pass one row of labels per row of X."
             )
         return labels, None
+    if isinstance(estimator.labeler, type):
+        name = estimator.labeler.__name__
+        raise TypeError(f"labeler={name} is a class; pass an instance, such as labeler={name}().")
     labeler = clone(estimator.labeler)
     labels = labeler.fit_predict(X) if hasattr(labeler, "fit_predict") else labeler.fit(X).predict(X)
-    labels = check_label_values(labels, source=f"the labels that labeler={type(labeler).__name__} returned")
+    labels = check_label_values(labels, source=f"what labeler={type(labeler).__name__} returned")
     if len(labels) != n_samples:
         raise ValueError(
             f"labeler={type(labeler).__name__} returned {len(labels)} labels for {n_samples} samples; it "
@@ -211,11 +214,13 @@ def _explain_too_few(columns):
         )
     n_usable = int((counts > 1).sum())
     words = "1 class is" if n_usable == 1 else f"{n_usable} classes are"
+    # labels of single samples come from too many archetypes, one label for all from too few
+    number = "fewer" if names.size > 1 else "more"
     shown = ", ".join(f"{a}: {c}" for a, c in list(zip(names.tolist(), counts.tolist(), strict=True))[:10])
     return (
         f"{words} left to train on, and a triplet needs 2 with at least 2 samples each. Samples per label: "
-        f"{shown}; unlabeled (-1): {n_unlabeled}. Use more archetypes or clusters, lower the threshold of "
-        "the PseudoLabeler, or pass more samples."
+        f"{shown}; unlabeled (-1): {n_unlabeled}. Use {number} archetypes or clusters, lower the threshold "
+        "of the PseudoLabeler, or pass more samples."
     )
 
 

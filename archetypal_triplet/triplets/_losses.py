@@ -89,6 +89,7 @@ class TripletCriterion(nn.Module):
         """Return (total loss, its triplet part, share of triplets with a loss above 0)."""
         if self.criterion is not None:
             main = self.criterion(embedding.float(), labels)
+            _check_scalar(main)
             active = embedding.new_tensor(float("nan"))
         else:
             triplets = mine_triplets(
@@ -116,12 +117,32 @@ def build_criterion(criterion):
     -------
     callable or None
         ``(embedding, labels) -> scalar``.
+
+    Raises
+    ------
+    ValueError
+        If a class makes something that cannot be called.
     """
     if criterion is None:
         return None
     if isinstance(criterion, (type, functools.partial)):
-        return criterion()
+        made = criterion()
+        if not callable(made):
+            raise ValueError(
+                f"criterion={criterion!r} made a {type(made).__name__}, which cannot be called; it must make "
+                "a callable (embeddings, labels) -> scalar tensor."
+            )
+        return made
     return copy.deepcopy(criterion) if isinstance(criterion, nn.Module) else criterion
+
+
+def _check_scalar(loss):
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else repr(loss)
+        raise ValueError(
+            f"criterion returned {got}; it must return a tensor of one number for "
+            "(embeddings, labels): take the mean of the losses."
+        )
 
 
 @torch.no_grad()

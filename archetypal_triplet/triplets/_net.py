@@ -241,6 +241,7 @@ class TrainingLoop:
             return
         main = torch.stack([m for m, _ in self._seen]).mean()
         active = torch.stack([a for _, a in self._seen]).float().mean()
+        self._check_not_diverged(main, net.lr)
         record = {
             "step": self.first_step + self.batches.step,
             "loss": float(main),
@@ -256,6 +257,14 @@ class TrainingLoop:
         self.history.append(record)
         net.history.record("spread", record["spread"])
         logger.log(self.level, "step %(step)d: loss %(loss).4f, spread %(spread).3f", record)
+
+    def _check_not_diverged(self, loss, lr):
+        if not bool(torch.isfinite(loss) & torch.isfinite(self._last).all()):
+            raise ValueError(
+                f"Training has diverged at step {self.first_step + self.batches.step}: the loss or the "
+                f"embedding holds NaN or infinities. Lower lr={lr} (0.003 is the default); with a criterion or "
+                "module of your own, look whether its values are finite."
+            )
 
     def _judge(self, net, score):
         if score > self.best_score:

@@ -100,6 +100,7 @@ def make_net(embedder, in_shape, *, n_labelings, device):
     keep_weight = embedder.keep_weight
     if keep_weight is None:
         keep_weight = 1.0 if n_labelings < 4 else 0.0
+    _check_callbacks(embedder.callbacks)
     return TripletNet(
         UnitLengthEncoder,
         module__in_shape=tuple(in_shape),
@@ -120,6 +121,16 @@ def make_net(embedder, in_shape, *, n_labelings, device):
         verbose=0,
         device=device,
     )
+
+
+def _check_callbacks(callbacks):
+    for item in callbacks or ():
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not hasattr(callback, "on_train_begin"):
+            raise ValueError(
+                f"callbacks holds {item!r}, which is no skorch callback. Allowed are such callbacks and "
+                "pairs (name, callback)."
+            )
 
 
 def train_network(embedder, table, codes, scaling, device, previous):
@@ -151,18 +162,19 @@ def train_network(embedder, table, codes, scaling, device, previous):
     """
     inputs = standardize(table.features, *scaling)
     n_steps_before = 0 if previous is None else previous.n_steps
+    groups = None if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
     seeds = draw_seeds(embedder.random_state, len(Seeds._fields))
     checkpoint = None
     if embedder.checkpoint_path is not None:
         params = {**embedder.get_params(deep=False), "n_steps_before": n_steps_before}
-        checkpoint = Checkpoint(embedder.checkpoint_path, compute_fingerprint(params, inputs, codes))
+        data = [inputs, codes] if groups is None else [inputs, codes, groups]
+        checkpoint = Checkpoint(embedder.checkpoint_path, compute_fingerprint(params, *data))
         seeds = checkpoint.seeds(seeds)
     seeds = Seeds(*seeds)
 
-    groups = None if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
     train, validation = hold_out(embedder, table.features, codes, scaling, device, seeds.validation)
     if train is not None:
-        inputs, codes = inputs[train], encode_labels(codes[train], warn=False).codes
+        inputs, codes = inputs[train], _encode_rest(embedder, codes, train)
         groups = None if groups is None else groups[train]
     batches = LabelBatches(
         torch.from_numpy(inputs),
@@ -189,6 +201,16 @@ def train_network(embedder, table, codes, scaling, device, previous):
     _run(embedder, net, loop, seeds.weights, device, previous, checkpoint)
     history = loop.history if previous is None else previous.history + loop.history
     return net, n_steps_before + batches.step, history
+
+
+def _encode_rest(embedder, codes, train):
+    try:
+        return encode_labels(codes[train], warn=False).codes
+    except ValueError as error:
+        raise ValueError(
+            f"validation_fraction={embedder.validation_fraction} leaves {len(train)} of {len(codes)} samples "
+            f"to train on: lower it. {error}"
+        ) from error
 
 
 def _run(embedder, net, loop, seed, device, previous, checkpoint):

@@ -86,6 +86,7 @@ def test_a_labeler_with_fit_and_predict_only(X):
         ),
         (EnsembleLabeler(DBSCAN(), max_samples=0.5), TypeError, "DBSCAN has none. Use another labeler"),
         (EnsembleLabeler(KMeans(), max_samples=0.0), ValueError, "'max_samples' parameter"),
+        (EnsembleLabeler(KMeans), TypeError, r"labeler=KMeans is a class; pass an instance, .*KMeans\(\)"),
         (EnsembleLabeler(KMeans(), n_labelings=0), ValueError, "'n_labelings' parameter"),
         (
             EnsembleLabeler(EnsembleLabeler(KMeans(2, n_init=1), 2), 2),

@@ -180,6 +180,48 @@ def test_a_labeler_of_the_wrong_length_is_named(blobs):
         make().fit(blobs[0], np.zeros(5))
 
 
+def test_a_labeler_that_is_a_class_is_refused(blobs):
+    with pytest.raises(TypeError, match=r"labeler=KMeans is a class; pass an instance, .*KMeans\(\)"):
+        make(KMeans).fit(blobs[0])
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"] * 40, pd.Categorical(["a", "b", "c"] * 40)])
+def test_a_label_column_of_text_is_named(blobs, labels):
+    table = pd.DataFrame(blobs[0], columns=[f"f{i}" for i in range(blobs[0].shape[1])]).assign(kind=labels)
+    for column in ("kind", -1):
+        with pytest.raises(ValueError, match=r"label_column=.* \(first value: 'a'\)\. Number the labels"):
+            make(label_column=column).fit(table)
+
+
+def test_divergence_is_told_from_the_learning_rate(blobs):
+    with pytest.raises(ValueError, match=r"Training has diverged at step \d+: .* Lower lr=1e\+30"):
+        make(lr=1e30).fit(*blobs)
+    with pytest.raises(ValueError, match=r"diverged .* whether its values are finite"):
+        make(criterion=lambda embedding, labels: embedding.sum() * float("nan")).fit(*blobs)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"callbacks": [1]}, r"callbacks holds 1, which is no skorch callback"),
+        ({"callbacks": [("a", 5)]}, r"callbacks holds \('a', 5\), .* pairs \(name, callback\)"),
+        ({"criterion": int}, r"criterion=<class 'int'> made a int, which cannot be called"),
+        (
+            {"criterion": lambda embedding, labels: embedding.sum(dim=1)},
+            r"criterion returned a tensor of shape \(\d+,\); .* take the mean",
+        ),
+        ({"criterion": lambda embedding, labels: 0.5}, r"criterion returned 0\.5; it must return a tensor"),
+        (
+            {"validation_fraction": 0.99},
+            r"validation_fraction=0\.99 leaves 1 of 120 samples to train on: lower it\. 0 classes are left",
+        ),
+    ],
+)
+def test_parts_from_outside_that_do_not_fit_are_named(blobs, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        make(**parameters).fit(*blobs)
+
+
 def test_single_samples_are_dropped_with_a_warning(blobs):
     X, y = blobs
     with pytest.warns(DataWarning, match=r"1 label\(s\) have a single sample \(first: 99\)"):
@@ -384,6 +426,15 @@ def test_a_persons_interrupt_is_passed_on(blobs):
     assert not hasattr(embedder, "net_")
 
 
+def test_a_checkpoint_knows_its_groups(blobs, tmp_path):
+    X, y = blobs
+    tables = [np.column_stack([X, np.arange(len(X)) % k]) for k in (2, 3)]
+    fit = make(groups_column=-1, checkpoint_path=tmp_path / "fit.ckpt").fit(tables[0], y)
+    np.testing.assert_array_equal(clone(fit).fit(tables[0], y).transform(tables[0]), fit.transform(tables[0]))
+    with pytest.raises(ValueError, match="written by a fit with other data, labels or parameters"):
+        clone(fit).fit(tables[1], y)
+
+
 def test_groups_prefer_positives_from_elsewhere(blobs):
     X, y = blobs
     plates = np.array(["p1", "p2"])[np.arange(len(X)) % 2]
@@ -469,6 +520,12 @@ def test_bf16_and_deterministic_train(blobs):
     X, y = blobs
     assert make(precision="bf16", max_steps=60).fit(X, y).score(X, y) > 0.95
     before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        make(deterministic=True, max_steps=1).fit(X, y)
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(before)
     embedding = make(deterministic=True).fit(X, y).transform(X)
     assert torch.are_deterministic_algorithms_enabled() == before
     np.testing.assert_array_equal(embedding, make().fit(X, y).transform(X))
@@ -565,9 +622,14 @@ def test_checkpoints_of_other_fits_are_refused(blobs, tmp_path):
     X, y = blobs
     path = tmp_path / "fit.ckpt"
     make(checkpoint_path=path).fit(X, y)
+    make(checkpoint_path=path, random_state=np.int64(0)).fit(X, y)
     for other, data in ((make(checkpoint_path=path, margin=0.3), X), (make(checkpoint_path=path), X + X**2)):
         with pytest.raises(ValueError, match="written by a fit with other data, labels or parameters"):
             other.fit(data, y)
+    state = torch.load(path)
+    torch.save(state | {"device": "cuda"}, path)
+    with pytest.raises(ValueError, match=r"by a fit on 'cuda' and would go on on 'cpu', .* Set device='cuda'"):
+        make(checkpoint_path=path).fit(X, y)
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="is not a checkpoint of a fit"):
         make(checkpoint_path=path).fit(X, y)

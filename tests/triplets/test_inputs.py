@@ -128,8 +128,8 @@ def test_codes_leave_out_what_cannot_be_trained_on():
     ("labels", "message"),
     [
         ([-1, -1, -1], r"every label is -1 \(unlabeled\): 3 of 3 labels\. Lower the threshold"),
-        ([4, 4, 4, -1], r"1 class is left .* Samples per label: 4: 3; unlabeled \(-1\): 1"),
-        ([0, 1, 2], r"0 classes are left"),
+        ([4, 4, 4, -1], r"1 class is left .* Samples per label: 4: 3; unlabeled \(-1\): 1\. Use more"),
+        ([0, 1, 2], r"0 classes are left .*Use fewer archetypes or clusters"),
         ([0, 0, 1], r"1 class is left .* 0: 2, 1: 1"),
     ],
 )

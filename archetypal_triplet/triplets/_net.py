@@ -262,8 +262,8 @@ class TrainingLoop:
         if not bool(torch.isfinite(loss) & torch.isfinite(self._last).all()):
             raise ValueError(
                 f"Training has diverged at step {self.first_step + self.batches.step}: the loss or the "
-                f"embedding holds NaN or infinities. Lower lr={lr} (0.003 is the default); with a criterion or "
-                "module of your own, look whether its values are finite."
+                f"embedding holds NaN or infinities. Lower lr={lr} (0.003 is the default); with a criterion "
+                "or module of your own, look whether its values are finite."
             )
 
     def _judge(self, net, score):

@@ -44,7 +44,7 @@ class Descent:
 
     def loss(self, M, C, Z):
         """Return the residual sum of squares; after a pass nothing depends on the number of rows."""
-        return max(self.total - 2 * np.sum(C * Z) + np.sum(M * (Z @ Z.T)), 0.0)
+        return max(float(self.total - 2 * np.vdot(C, Z) + np.vdot(M, Z @ Z.T)), 0.0)
 
     def goal(self, tol):
         """Return the gap to reach: `tol`, or less where nearly everything is explained."""
@@ -71,7 +71,7 @@ class Descent:
             if closing:  # the coefficients are exact for Z, so this gap is not optimistic
                 G = M @ Z - C
                 values, found = self.rows.search(G)
-                current = np.sum(G * Z, axis=1)
+                current = (G * Z).sum(axis=1)
                 self.gap = self._gap(current, values.min(axis=0))
                 if self.gap <= self.goal(tol):
                     self.converged = True
@@ -103,7 +103,7 @@ class Descent:
             )
             since = 0 if closing else since + 1
             G = M @ Z - C
-            current = np.sum(G * Z, axis=1)
+            current = (G * Z).sum(axis=1)
             if self.rss < next_snap * self.total:
                 next_snap = max(1e-2 * self.rss / self.total, 1e-30)
                 if self._snap(limit):
@@ -139,7 +139,7 @@ class Descent:
         # where the coefficients are unique, the previous ones are as good a start as none
         M, C, _, _ = self.rows.run(Z, self.A, warm=self.warm and is_well_conditioned(Z))
         G = M @ Z - C
-        self.gap = self._gap(np.sum(G * Z, axis=1), self.rows.search(G)[0].min(axis=0))
+        self.gap = self._gap((G * Z).sum(axis=1), self.rows.search(G)[0].min(axis=0))
         rss = self.loss(M, C, Z)
         if rss <= self.rss:  # rounding to the type of the data may have raised it
             self.losses.append(rss)
@@ -147,7 +147,7 @@ class Descent:
         return rss
 
     def _gap(self, current, lowest):
-        return max(2 * float(np.sum(current - lowest)), 0.0) / max(self.total, 1e-300)
+        return max(2 * float((current - lowest).sum()), 0.0) / max(self.total, 1e-300)
 
     def _enter(self, values, found, reference):
         """Put the rows that violate optimality most into the pool."""
@@ -158,7 +158,7 @@ class Descent:
         if n_picked:
             picked = picked[:n_picked]
             rows = picked if self.lookup is None else np.searchsorted(self.lookup, picked)
-            pool.add(picked, self.rows.take(rows))
+            pool.add(picked, self.rows.take(rows), new=True)
 
     def _is_hopeless(self, goal):
         n = len(self.losses)

@@ -105,8 +105,26 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     Notes
     -----
-    Time per iteration is O(n_samples * n_features * n_archetypes), memory beyond the input
-    O(n_samples * n_archetypes).
+    *Under the hood.* Coefficients and archetypes are improved in turn. Given the archetypes, the coefficients
+    of every row are found exactly, by an active set that starts from the previous support, sixteen rows at a
+    time. Given the coefficients, everything else depends on two small sums, `A'WA` and `A'WX`: the archetypes
+    are improved on a pool of candidate rows, to which every pass adds those that violate optimality most, so
+    that `B` is sparse from the beginning. The archetypes are extrapolated between passes, and the loss of the
+    accepted ones never rises. With many samples coarse subsamples are solved first; there the exchange search
+    is made. The last pass measures the gap with the final coefficients, which are those of `transform`.
+
+    *Cost.* Time per pass is O(n_samples * n_features * n_archetypes), and 10 to 60 passes are usual. Memory
+    beyond the input is O(n_samples * n_archetypes) for the coefficients. `X` is read in blocks: a float32
+    memory map larger than memory can be fitted where it is.
+
+    *What the gap certifies.* No other coefficients for these archetypes, and no other archetypes in the hull
+    for these coefficients, would lower the loss by more than the gap. Other pairs of both may be better: use
+    `n_init`.
+
+    *Curved data.* Archetypes in a kernel's feature space: put
+    `Nystroem(kernel="rbf", n_components=100)` before this step in a Pipeline.
+
+    While a fit runs, BLAS is limited to one thread in the whole process.
 
     References
     ----------

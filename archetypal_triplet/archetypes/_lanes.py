@@ -6,6 +6,8 @@ prove that the operands do not overlap; so the operations are given to it in its
 readable twin in Python, which says what it does and takes its place when compilation is switched off.
 """
 
+from math import prod
+
 import numpy as np
 from llvmlite import ir
 from numba import config, types
@@ -25,9 +27,9 @@ _CHUNK_VECTOR = ir.VectorType(ir.DoubleType(), CHUNK)
 
 def aligned(*shape):
     """Return zeros whose first element begins a cache line, so that vectors do not straddle two."""
-    size = int(np.prod(shape))
+    size = prod(shape)
     buffer = np.zeros(size + 8)
-    skip = (-buffer.ctypes.data // 8) % 8
+    skip = (-buffer.__array_interface__["data"][0] // 8) % 8
     return buffer[skip : skip + size].reshape(shape)
 
 

@@ -53,10 +53,11 @@ class Pool:
         pool.weights[:, : pool.size] = weights
         return pool
 
-    def add(self, index, rows):
-        """Add rows (centred) that are not in the pool yet."""
-        new = ~np.isin(index, self.index[: self.size])
-        index, rows = index[new], rows[new]
+    def add(self, index, rows, *, new=False):
+        """Add rows (centred) that are not in the pool yet; `new` says that none of them is."""
+        if not new:
+            fresh = ~np.isin(index, self.index[: self.size])
+            index, rows = index[fresh], rows[fresh]
         start, stop = self.size, self.size + len(index)
         if stop > len(self.index):
             self._grow(max(stop, 2 * len(self.index)))

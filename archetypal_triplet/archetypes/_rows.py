@@ -35,14 +35,15 @@ def prepare_gram(Z):
     k = len(Z)
     width = _pad(k)
     gram = Z @ Z.T
-    scale = max(float(np.trace(gram)) / k, 1e-100)
+    scale = max(float(gram.trace()) / k, 1e-100)
     padded = aligned(k, width)
     padded[:, k:] = 1e300
     padded[:, :k] = gram + scale
     return padded.ravel(), width, scale
 
 
-_NO_GUESS = (np.empty(0), np.empty(0))
+_NOTHING = np.empty(0)
+_NO_GUESS = (_NOTHING, _NOTHING)
 
 
 def prepare_guess(gram, width, scale):
@@ -80,6 +81,7 @@ class _Workspace:
             aligned(self.size * _pad(d)),
             aligned(self.size * _pad(k)),
         )
+        self.sums = (aligned(_pad(k, TILE) * _pad(k)), aligned(_pad(k, TILE) * _pad(d)))
         self.integers = (
             np.zeros(self.size * _pad(k) + 1, np.int32),
             *(np.zeros(self.size, np.int64) for _ in range(4)),
@@ -150,25 +152,27 @@ class Rows:
         targets = _stack(Z) if G is None else _stack(Z, G)
         values = np.empty((self.n_blocks if G is not None else 0, k))
         rows = np.empty(values.shape, np.int64)
-        sums_of = [
-            (aligned(_pad(k, TILE) * width), aligned(_pad(k, TILE) * _pad(d) * sums)) for _ in self.tasks
-        ]
+        spaces = [self._workspace(index, k, d) for index in range(len(self.tasks))]
 
         def task(index):
             lo, hi = self.tasks[index]
-            space = self._workspace(index, k, d)
+            space = spaces[index]
+            M, C = space.sums
+            M.fill(0.0)
+            C.fill(0.0)
+            h = space.h[targets.shape[1]]
             pass_rows(
                 self.X, self.shift, self.weight, lo, hi, targets, k, gram, width, scale, guess, A,
-                *sums_of[index], values, rows, (space.h[targets.shape[1]], *space.floats), space.integers,
+                M, C if sums else _NOTHING, values, rows, (h, *space.floats), space.integers,
             )  # fmt: skip
 
         self._each(task)
-        M, C = sums_of[0]
-        for other_M, other_C in sums_of[1:]:
-            M += other_M
-            C += other_C
         if not sums:
             return None, None, values, rows
+        M, C = spaces[0].sums
+        for space in spaces[1:]:
+            M += space.sums[0]
+            C += space.sums[1]
         M = M.reshape(-1, width)[:k, :k].copy()
         return M, C.reshape(-1, _pad(d))[:k, :d].copy(), values, rows
 
@@ -205,7 +209,8 @@ class Rows:
 
 def _stack(*targets):
     """Return the transposed targets side by side, padded to whole chunks."""
-    width = sum(len(target) for target in targets)
-    out = aligned(targets[0].shape[1], _pad(width))
-    out[:, :width] = np.concatenate(targets).T
+    k, d = targets[0].shape
+    out = aligned(d, _pad(k * len(targets)))
+    for i, target in enumerate(targets):
+        out[:, i * k : (i + 1) * k] = target.T
     return out

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.kernel_approximation import Nystroem
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -168,6 +169,15 @@ def test_grid_search_over_the_number_of_archetypes():
         n_jobs=2,
     ).fit(X)
     assert search.best_params_ == {"archetypes__n_archetypes": 4}
+
+
+def test_kernel_archetypes_are_a_pipeline():
+    angle = np.linspace(0, 2 * np.pi, 90)
+    X = np.column_stack([np.cos(angle), np.sin(angle)])
+    kernel = Nystroem(kernel="rbf", n_components=30, random_state=0)
+    pipeline = make_pipeline(kernel, ArchetypalAnalysis(4, random_state=0)).fit(X)
+    labels = pipeline.transform(X).argmax(axis=1)
+    assert np.bincount(labels).min() > 10
 
 
 def test_import_loads_no_heavy_package():

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+from numbers import Integral
 from pathlib import Path
 
 import torch
 
 _VERSION = 1
-# what does not change the numbers may differ between the interrupted and the resumed fit
+# what does not change the numbers may differ between the interrupted and the resumed fit; the device is
+# judged apart, by its kind, and labels and groups by their values
 _IRRELEVANT = {
     "checkpoint_path",
     "verbose",
@@ -26,8 +28,8 @@ def compute_fingerprint(params, *arrays):
     Parameters
     ----------
     params : dict
-        The estimator's own parameters; of `random_state` only an int is compared, since the drawn seeds lie
-        in the checkpoint.
+        The estimator's own parameters; of `random_state` only a whole number is compared, since the drawn
+        seeds lie in the checkpoint.
     *arrays : ndarray
         The data, hashed.
 
@@ -43,7 +45,7 @@ def compute_fingerprint(params, *arrays):
             continue
         value = params[key]
         digest.update(f"{key}={getattr(value, '__qualname__', value)}".encode())
-    digest.update(f"random_state={random_state if isinstance(random_state, int) else '?'}".encode())
+    digest.update(f"random_state={int(random_state) if isinstance(random_state, Integral) else '?'}".encode())
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(memoryview(array).cast("B"))
@@ -104,6 +106,7 @@ class Checkpoint:
 
     def save(self, net, loop, seeds):
         """Write the state after a round."""
+        device = loop.batches.device
         state = {
             "version": _VERSION,
             "fingerprint": self.fingerprint,
@@ -113,7 +116,9 @@ class Checkpoint:
             "optimizer": net.optimizer_.state_dict(),
             "batches": loop.batches.get_state(),
             "generator": loop.perturb.generator.get_state(),
+            "device": device.type,
             "torch_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
             "history": json.dumps(loop.history),
             "best_score": loop.best_score,
             "best_weights": loop.best_weights,
@@ -136,11 +141,23 @@ class Checkpoint:
         loop : TrainingLoop
             At step 0.
         exclusive : bool
-            Whether torch's global generator is borrowed, and may therefore be set.
+            Whether torch's global generators are borrowed, and may therefore be set.
+
+        Raises
+        ------
+        ValueError
+            If the interrupted fit ran on another kind of device, whose random numbers are others.
         """
         state = self.state
         if state is None:
             return
+        device = loop.batches.device
+        if state["device"] != device.type:
+            raise ValueError(
+                f"checkpoint_path={str(self.path)!r} was written by a fit on {state['device']!r}, and "
+                f"{device.type!r} draws other random numbers. Set device={state['device']!r}, or delete the "
+                "file to start afresh."
+            )
         net.module_.load_state_dict(state["module"])
         net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])
@@ -148,6 +165,8 @@ class Checkpoint:
         loop.perturb.generator.set_state(state["generator"])
         if exclusive:
             torch.set_rng_state(state["torch_rng"])
+            if device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda_rng"], device)
         loop.history = json.loads(state["history"])
         loop.best_score = state["best_score"]
         loop.best_weights = state["best_weights"]

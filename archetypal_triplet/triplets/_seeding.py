@@ -81,13 +81,14 @@ def deterministic_torch(device):
         )
     with _LOCK:
         before = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
         benchmark = torch.backends.cudnn.benchmark
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before)
+            torch.use_deterministic_algorithms(before, warn_only=warn_only)
             torch.backends.cudnn.benchmark = benchmark
 
 

@@ -1,12 +1,14 @@
 """The schedule, the noise, the compiled and the pickled net."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from archetypal_triplet import TripletEmbedder
-from archetypal_triplet.triplets._net import Perturbation, compute_one_cycle
+from archetypal_triplet.triplets._net import Perturbation, TrainingLoop, compute_one_cycle
 from archetypal_triplet.triplets._seeding import draw_seeds, resolve_device
 
 
@@ -44,6 +46,19 @@ def test_noise_leaves_the_batch_alone():
     assert not inputs.any()
     unchanged = Perturbation(0.0, np.array([True, True]), None, torch.device("cpu"), 0)(inputs)
     assert unchanged is inputs
+
+
+def test_the_weights_of_the_best_score_come_back():
+    net = SimpleNamespace(module_=nn.Linear(2, 2))
+    loop = TrainingLoop(None, None, precision="fp32", validation=lambda module: 0.0, patience=2)
+    best = net.module_.weight.detach().clone()
+    for score in (0.7, 0.6, 0.7):  # a score that is only reached again is no better one
+        loop._judge(net, score)
+        with torch.no_grad():
+            net.module_.weight += 1
+    assert loop.n_stale == 2
+    loop.restore_best(net)
+    assert torch.equal(net.module_.weight, best)
 
 
 def test_seeds_repeat_for_an_int_and_advance_a_state():
@@ -85,3 +100,33 @@ def test_a_fit_on_cuda_is_loaded_on_the_cpu():
     twin = pickle.loads(pickle.dumps(fitted))
     assert not next(twin.net_.module_.parameters()).is_cuda
     np.testing.assert_allclose(twin.transform(X), fitted.transform(X), atol=1e-3)
+
+
+def make_dropping(in_shape, embedding_dim):
+    return nn.Sequential(nn.Linear(in_shape[0], 16), nn.Dropout(0.5), nn.Linear(16, embedding_dim))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("module", [None, make_dropping])
+def test_an_interrupted_fit_on_cuda_ends_as_if_it_had_not_been(tmp_path, module):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device here")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(200, 32)), np.arange(200) % 5
+    params = {"module": module, "max_steps": 60, "device": "cuda", "random_state": 0}
+    whole = TripletEmbedder(**params).fit(X, y).transform(X)
+    calls = []
+
+    def interrupt(inputs, generator):
+        calls.append(1)
+        if len(calls) > 45:
+            raise RuntimeError("power cut")
+        return inputs
+
+    path = tmp_path / "fit.ckpt"
+    with pytest.raises(RuntimeError, match="power cut"):
+        TripletEmbedder(**params, augment=interrupt, checkpoint_path=path).fit(X, y)
+    resumed = TripletEmbedder(**params, augment=interrupt, checkpoint_path=path)
+    calls.clear()
+    # sums on CUDA have no fixed order, so the bits differ; other random numbers would show at once
+    np.testing.assert_allclose(resumed.fit(X, y).transform(X), whole, atol=0.02)

@@ -56,7 +56,7 @@ def count_of(n, noun):
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def describe_choice(columns, missing):
+def describe_choice(columns, missing, *, features=False):
     """Say which columns a person may have meant, or else which there are to choose from.
 
     Parameters
@@ -65,6 +65,8 @@ def describe_choice(columns, missing):
         The columns that exist.
     missing : str
         The name that was not found.
+    features : bool, default=False
+        Whether a feature was sought, so that these are listed and not metadata.
 
     Returns
     -------
@@ -75,8 +77,8 @@ def describe_choice(columns, missing):
     close = get_close_matches(missing, present, n=3)
     if close:
         return f"Did you mean {' or '.join(map(repr, close))}?"
-    metadata = [c for c in present if c.startswith("Metadata_")] or present
-    return f"Columns to choose from: {shorten(metadata, 30)}."
+    alike = [c for c in present if c.startswith("Metadata_") is not features] or present
+    return f"Columns to choose from: {shorten(alike, 30)}."
 
 
 def check_columns_exist(X, names, *, parameter):
@@ -105,7 +107,7 @@ def check_columns_exist(X, names, *, parameter):
         if len(missing) == 1
         else f"{len(missing)} names in {parameter} are not columns of the table ({shorten(missing)})"
     )
-    raise ValueError(f"{what}. {describe_choice(X.columns, missing[0])}")
+    raise ValueError(f"{what}. {describe_choice(X.columns, missing[0], features=parameter == 'features')}")
 
 
 def query_words(query):

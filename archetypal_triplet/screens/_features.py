@@ -1,20 +1,58 @@
 """Choose feature columns by name and by value, and report what is wrong with them."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 import numpy as np
 
 from archetypal_triplet._utils._columns import is_position_like, looks_like_metadata
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, shorten
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet._utils._roles import is_numeric
+from archetypal_triplet._utils._roles import as_names, is_numeric
 from archetypal_triplet.screens._finite import count_not_finite, describe_not_finite
 from archetypal_triplet.screens._whitening import CONSTANT_RTOL, largest_magnitude
 
 POSITION_LIKE = "position-like"
 _COLUMNS_PER_BLOCK = 64
-_CURE = (
+LEAVE_OUT = (
     "Impute them, or leave out these features or rows with on_nonfinite='drop_features' or "
     "on_nonfinite='drop_rows'."
 )
+
+
+def check_features(features):
+    """Return the parameter `features` as a list of different names, or None as it is.
+
+    Parameters
+    ----------
+    features : str, sequence of str or None
+        What the user passed.
+
+    Returns
+    -------
+    list of str or None
+        The names.
+
+    Raises
+    ------
+    TypeError
+        If it is no list of names.
+    ValueError
+        If it is empty or names a column twice.
+    """
+    if features is None:
+        return None
+    if not isinstance(features, str) and not isinstance(features, Iterable):
+        raise TypeError(f"features={features!r} must be a list of column names, or None to choose by name.")
+    names = as_names(features)
+    if not names:
+        raise ValueError(
+            "features=[] is empty. Name at least one column, or pass None for all numbers but metadata."
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"features names a column twice: {shorten(twice)}. Name each column once.")
+    return names
 
 
 def clean_features(frame, metadata, features, on_nonfinite):
@@ -141,14 +179,14 @@ def _drop_not_finite(values, names, kept, on_nonfinite, left_out):
         return names, kept
     report = describe_not_finite(n_nan, n_inf, names, finite_rows)
     if on_nonfinite == "raise":
-        raise ValueError(f"The features hold {report}. {_CURE}")
+        raise ValueError(f"The features hold {report}. {LEAVE_OUT}")
     if on_nonfinite == "drop_features":
         if bad.all():
-            raise ValueError(f"No feature is free of NaN and infinities: there are {report}. {_CURE}")
+            raise ValueError(f"No feature is free of NaN and infinities: there are {report}. {LEAVE_OUT}")
         left_out["with NaN or infinities"] = [n for n, b in zip(names, bad, strict=True) if b]
         return [n for n, b in zip(names, bad, strict=True) if not b], kept
     if not finite_rows.any():
-        raise ValueError(f"No row is free of NaN and infinities: there are {report}. {_CURE}")
+        raise ValueError(f"No row is free of NaN and infinities: there are {report}. {LEAVE_OUT}")
     return names, finite_rows
 
 

@@ -236,7 +236,7 @@ def _check_has_features(path, names, columns):
     if missing:
         raise ValueError(
             f"{path.name} lacks {len(missing)} of {count_of(len(columns), 'column')} named in features: "
-            f"{shorten(missing)}. {describe_choice(names, missing[0])}"
+            f"{shorten(missing)}. {describe_choice(names, missing[0], features=True)}"
         )
 
 

@@ -58,6 +58,8 @@ def _to_numbers_if_it_is(column, name):
     pandas = import_optional("pandas", extra="screens")
     if column.dtype.name == "category":
         column = column.astype(column.cat.categories.dtype)
+    if hasattr(column.dtype, "pyarrow_dtype"):
+        column = column.astype(object)  # to_numeric would make NaN of its text, and not call that missing
     filled = column.notna()
     numbers = pandas.to_numeric(column, errors="coerce")
     bad = np.flatnonzero(np.asarray(filled & numbers.isna()))

@@ -27,7 +27,7 @@ from archetypal_triplet._utils._frames import (
 )
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import as_names, check_plates_have_controls, plate_names
-from archetypal_triplet.screens._features import POSITION_LIKE, clean_features
+from archetypal_triplet.screens._features import POSITION_LIKE, check_features, clean_features
 from archetypal_triplet.screens._files import read_table
 from archetypal_triplet.screens._metadata import type_metadata
 
@@ -177,6 +177,7 @@ def read_profiles(
     0           0042           A01         1.0
     1           0042           A02         2.0
     """
+    features = check_features(features)
     frame, left_out = _read(path_or_paths, plate, controls, features, metadata)
     frame, summary = _clean(frame, left_out, plate, controls, features, metadata, level, on_nonfinite)
     _warn_of_left_out(summary)
@@ -231,6 +232,7 @@ def clean_profiles(
     >>> clean_profiles(table).dtypes.astype(str).tolist()[1:]
     ['float64', 'float64']
     """
+    features = check_features(features)
     frame, summary = _clean(as_pandas(frame), {}, plate, controls, features, metadata, level, on_nonfinite)
     _warn_of_left_out(summary)
     return frame
@@ -287,6 +289,7 @@ def check_profiles(
     >>> summary.n_features, summary.controls, summary.left_out
     (1, {'P1': 2}, {'position-like': ['Cells_Location_Center_X']})
     """
+    features = check_features(features)
     if is_frame(table):
         frame, left_out = as_pandas(table), {}
     else:
@@ -393,15 +396,18 @@ def _check_keys(known, plate, level):
         first = known[keys].iloc[repeated[0]]
         named = ", ".join(f"{name} {value!r}" for name, value in first.items())
         finer = "level='field' or level='cell'" if level == "well" else "level='cell'"
+        plates = "" if plate else f"Name the column that tells plates apart, plate={PLATE!r} (--plate). Or: "
         raise ValueError(
             f"{len(repeated)} of {len(known)} rows repeat the {' and '.join(keys)} of a row before them "
-            f"(first: row {repeated[0]}, {named}). Drop one of each, or pass {finer} if rows are no {level}s."
+            f"(first: row {repeated[0]}, {named}). {plates}Drop one of each, or pass {finer} if rows are no "
+            f"{level}s."
         )
 
 
 def _warn_of_left_out(summary):
     for reason, names in summary.left_out.items():
-        listed = shorten(names, _N_LISTED if reason == POSITION_LIKE else 10)
+        named = [name or "(a column without a name)" for name in names]
+        listed = shorten(named, _N_LISTED if reason == POSITION_LIKE else 10)
         warnings.warn(
             f"Left out {count_of(len(names), 'column')}, {reason}: {listed}. {_HOW_TO_KEEP}",
             DataWarning,

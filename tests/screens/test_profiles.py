@@ -53,6 +53,19 @@ class TestWhatComesOut:
         assert result["Metadata_Plate"].unique().tolist() == ["0042", "0043"]
         assert result["Metadata_Concentration_uM"].dtype == float
 
+    def test_text_in_arrow_columns_stays(self):
+        table = make_profiles()
+        arrow = table.convert_dtypes(dtype_backend="pyarrow")
+        result = clean_profiles(arrow, controls=NEGATIVE)
+        assert result["Metadata_ControlType"].tolist() == table["Metadata_ControlType"].tolist()
+        assert result["Metadata_Compound"].tolist() == table["Metadata_Compound"].tolist()
+        np.testing.assert_array_equal(result["Cells_F0"], table["Cells_F0"])
+
+    def test_a_column_without_a_name_is_told(self, tmp_path):
+        make_profiles().to_csv(tmp_path / "p.csv")
+        with pytest.warns(DataWarning, match=r"Left out 1 column, .*: \(a column without a name\)\."):
+            read_profiles(tmp_path / "p.csv")
+
     @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_numbers_that_are_names(self, tmp_path, suffix):
         table = make_profiles()
@@ -340,6 +353,37 @@ class TestErrorsOfTables:
             ValueError, match=r"Metadata_Plate and Metadata_Well and Metadata_Site of a row before"
         ):
             check_profiles(fields.assign(Metadata_Site="1"), level="field")
+
+    def test_duplicate_keys_without_plates(self):
+        message = (
+            r"repeat the Metadata_Well .* Name the column that tells plates apart, plate='Metadata_Plate'"
+        )
+        with pytest.raises(ValueError, match=message):
+            check_profiles(make_profiles(), plate=None)
+
+    @pytest.mark.parametrize(
+        ("features", "error", "message"),
+        [
+            (["Cells_F1", "Cells_F0", "Cells_F1"], ValueError, r"names a column twice: Cells_F1\. Name each"),
+            ([], ValueError, r"features=\[\] is empty\. Name at least one column, or pass None"),
+            (5, TypeError, r"features=5 must be a list of column names, or None"),
+            (["Area"], ValueError, r"'Area' is not a column .* Columns to choose from: Cells_F0, Cells_F1"),
+        ],
+    )
+    def test_features(self, tmp_path, features, error, message):
+        table = make_profiles()
+        for function in (check_profiles, clean_profiles):
+            with pytest.raises(error, match=message):
+                function(table, features=features)
+
+    def test_features_that_a_file_lacks(self, tmp_path):
+        path = write_table(make_profiles(), tmp_path / "p.parquet")
+        with pytest.raises(ValueError, match=r"p.parquet lacks 1 of 2 columns .*: Area\. .* from: Cells_F0,"):
+            read_profiles(path, features=["Area", "Cells_F1"])
+        assert list(read_profiles(path, features="Cells_F1"))[-2:] == [
+            "Metadata_Concentration_uM",
+            "Cells_F1",
+        ]
 
     @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_mixed_types(self, tmp_path, suffix):

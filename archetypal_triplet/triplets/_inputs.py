@@ -8,6 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from archetypal_triplet._utils._frames import check_columns_exist, is_frame
+from archetypal_triplet.triplets._labels import is_missing
 
 # numbers that are converted at a time: 2 MB of float64, which stay in the cache
 _BLOCK = 2**18
@@ -110,6 +111,8 @@ def read_table(estimator, X, *, reset):
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     names = list(X.columns)
     groups = np.asarray(X[names[positions[1]]])
+    if reset:
+        _check_groups(groups, groups_column)
     rest = [i for i in range(len(names)) if i != positions[1]]
     values = check_array(X[[names[i] for i in rest]], estimator=estimator, input_name="X", **kwargs)
     label_position = None if positions[0] is None else rest.index(positions[0])
@@ -129,6 +132,15 @@ def _check_label_column(X, label_column):
                 "Number the labels, for example with pandas.factorize, and mark samples without label by -1, "
                 "or pass the labels as y."
             ) from None
+
+
+def _check_groups(groups, groups_column):
+    missing = [i for i, value in enumerate(groups) if is_missing(value)]
+    if missing:
+        raise ValueError(
+            f"groups_column={groups_column!r} has no value in {len(missing)} of {len(groups)} rows (first: "
+            f"row {missing[0]}). Fill it, for example with a name that no group has, or drop these rows."
+        )
 
 
 def _positions(X, label_column, groups_column):

@@ -77,7 +77,7 @@ def _tidy_objects(labels, source):
     try:
         numbers = labels.astype(np.float64)
     except (TypeError, ValueError):
-        missing = [v for v in labels.ravel() if _is_missing(v)]
+        missing = [v for v in labels.ravel() if is_missing(v)]
         if missing:
             raise ValueError(
                 f"{source} holds {len(missing)} missing values; mark a sample without label with -1, and all "
@@ -87,7 +87,8 @@ def _tidy_objects(labels, source):
     return numbers
 
 
-def _is_missing(value):
+def is_missing(value):
+    """Tell whether `value` is None, NaN or pandas.NA."""
     try:
         return value is None or bool(value != value)
     except TypeError:  # pandas.NA is neither equal nor unequal to anything

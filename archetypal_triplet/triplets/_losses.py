@@ -159,7 +159,8 @@ def compute_spread(embedding):
     float
         The spread.
     """
-    rows = embedding.double()
+    # not every device knows float64
+    rows = embedding.detach().cpu().double()
     return float((rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt())
 
 
@@ -182,7 +183,7 @@ def compute_effective_rank(embedding):
     O. Roy, M. Vetterli. The effective rank: a measure of effective dimensionality. EUSIPCO 2007, section 2
     (there on the singular values, here on the eigenvalues).
     """
-    rows = embedding.detach().double().cpu()
+    rows = embedding.detach().cpu().double()
     rows = rows - rows.mean(dim=0)
     values = torch.linalg.eigvalsh(rows.T @ rows).clamp_min(0)
     total = values.sum()

@@ -80,6 +80,13 @@ def test_wrong_tables_are_refused(X, params, message):
         read(X, **params)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_rows_without_a_group_are_told_before_training(missing):
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "well": pd.Series(["x", missing, "y"], dtype=object)})
+    with pytest.raises(ValueError, match=r"'well' has no value in 1 of 3 rows \(first: row 1\)"):
+        read(frame, groups_column="well")
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [

@@ -156,7 +156,8 @@ class EnsembleLabeler(BaseEstimator):
             )
         _check_rows(X)
         validate_data(self, X, skip_check_array=True)
-        rng = check_random_state(self.random_state)
+        # None means fresh entropy here: the global generator is neither read nor moved on
+        rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
         self.params_ = self._draw_params(rng)
         labelers = [_with_params(self.labeler, params, rng) for params in self.params_]
         rows = [self._draw_rows(_num_samples(X), rng) for _ in labelers]

@@ -45,6 +45,14 @@ def test_every_labeler_has_a_seed_of_its_own_and_the_same_in_a_refit(X):
     assert labeler.get_params()["archetypes__random_state"] is None
 
 
+def test_without_a_seed_each_fit_differs_and_the_global_generator_is_left_alone(X):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (EnsembleLabeler(KMeans(3, n_init=1), 4).fit(X) for _ in range(2))
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    seeds = [[one.random_state for one in ensemble.labelers_] for ensemble in (first, second)]
+    assert seeds[0] != seeds[1]
+
+
 def test_threads_do_not_change_the_labels(X):
     one = EnsembleLabeler(KMeans(3, n_init=1), 4, random_state=0)
     np.testing.assert_array_equal(one.fit_predict(X), clone(one).set_params(n_jobs=2).fit_predict(X))

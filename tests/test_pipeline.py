@@ -197,8 +197,8 @@ def test_the_recommended_pipeline_runs_at_every_level(X, level):
 def test_one_number_of_archetypes_is_one_labeling_and_a_grid_key():
     pipe = make_archetypal_triplet(5)
     assert pipe.get_params()["embed__labeler__archetypes__n_archetypes"] == 5
-    twelve = make_archetypal_triplet().get_params()["embed__labeler"]
-    assert twelve.n_labelings == 12
+    many = make_archetypal_triplet().get_params()["embed__labeler"]
+    assert many.n_labelings == 48
 
 
 @pytest.mark.parametrize("n_archetypes", [[], [2.5], [0]])

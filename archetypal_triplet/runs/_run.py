@@ -137,7 +137,7 @@ def run_profiles(
     level : {"well", "field", "cell"}, default="well"
         What a row is.
     n_archetypes : int or None, default=None
-        None trains on twelve labelings with different numbers of archetypes, which is better; an int on one.
+        None trains on many labelings with different numbers of archetypes, which is better; an int on one.
     color : str or None, default=None
         One more column to color the map by.
     on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"

@@ -47,7 +47,7 @@ class Setting:
     blind: bool = False
     extra: dict = field(default_factory=dict)
 
-    def make_pipeline(self, n_archetypes=None, *, seed):
+    def make_pipeline(self, n_archetypes=None, *, seed, **params):
         """Make the package's recommended Pipeline for this screen.
 
         Parameters
@@ -56,6 +56,8 @@ class Setting:
             None is the default of the package.
         seed : int
             Seed of the whole chain.
+        **params
+            Other parameters of `make_archetypal_triplet`.
 
         Returns
         -------
@@ -70,7 +72,7 @@ class Setting:
             groups=self.groups,
             features=self.screen.features,
             random_state=seed,
-            **self.extra,
+            **{**self.extra, **params},
         )
 
     @cached_property
@@ -197,6 +199,11 @@ def embed_archetypal(setting, seed):
     return _fit_pipeline(setting, setting.make_pipeline(seed=seed))
 
 
+def embed_archetypal_12(setting, seed):
+    """Run the package's Pipeline with twelve labelings, each number of archetypes twice."""
+    return _fit_pipeline(setting, setting.make_pipeline(seed=seed, n_labelings=12))
+
+
 def embed_kmeans(setting, seed):
     """Train the same network on as many k-means labelings, with the same numbers of labels and halves."""
     return _fit_labeler(setting, seed, KMeans(n_init=10))
@@ -282,9 +289,10 @@ ARMS = (
     Arm("whitened", "whitened features (ScreenNormalizer)", embed_whitened, is_seeded=False),
     Arm("coefficients", "coefficients of one archetypal fit", embed_coefficients),
     Arm("one_labeling", "one archetypal labeling + network", embed_one_labeling),
-    Arm("archetypal", "12 archetypal labelings (the default)", embed_archetypal),
-    Arm("kmeans", "12 k-means labelings + network", embed_kmeans),
-    Arm("random", "12 random labelings + network", embed_random),
+    Arm("archetypal_12", "12 archetypal labelings + network", embed_archetypal_12),
+    Arm("archetypal", "48 archetypal labelings (the default)", embed_archetypal),
+    Arm("kmeans", "48 k-means labelings + network", embed_kmeans),
+    Arm("random", "48 random labelings + network", embed_random),
     Arm("instances", "instance discrimination + network", embed_instances),
     Arm("supervised", "supervised, compounds held out *", embed_supervised),
 )

@@ -113,7 +113,7 @@ class Rows:
         n = len(X)
         self.block = min(BLOCK, _pad(n, TILE))
         n_blocks = -(-n // self.block)
-        n_tasks = min(_TASKS, max(1, n_blocks // 8))
+        n_tasks = min(_TASKS, max(1, n_blocks // 5))
         edges = np.linspace(0, n_blocks, n_tasks + 1).astype(int) * self.block
         self.tasks = [(int(lo), int(min(hi, n))) for lo, hi in pairwise(edges)]
         self.n_blocks = n_blocks

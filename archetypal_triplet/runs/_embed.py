@@ -1,13 +1,16 @@
 """embed_profiles: later plates through the model of an earlier run."""
 
+from pathlib import Path
+
 from archetypal_triplet._utils._columns import is_metadata
 from archetypal_triplet._utils._frames import as_pandas, is_frame, query_words
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.runs._model import load_model
 from archetypal_triplet.runs._progress import Stages, heard_warnings
-from archetypal_triplet.runs._results import check_output_file
+from archetypal_triplet.runs._results import check_inputs_survive, check_output_file
 from archetypal_triplet.runs._tables import make_embedding_table
 from archetypal_triplet.screens import read_profiles, write_table
+from archetypal_triplet.screens._features import LEAVE_OUT
 from archetypal_triplet.screens._files import table_suffix
 
 
@@ -40,8 +43,8 @@ def embed_profiles(model, table, *, out=None, force=False):
     FileExistsError
         If `out` exists and `force` is not set.
     ValueError
-        If the model is damaged, of another kind or newer, features are missing, or a new plate has no
-        controls.
+        If the model is damaged, of another kind or newer, features are missing or hold NaN or infinities, a
+        new plate has no controls, or `out` is one of the files that are read.
 
     See Also
     --------
@@ -56,13 +59,17 @@ def embed_profiles(model, table, *, out=None, force=False):
     ...     print(error)
     'no_such_model' is not a folder. Name the folder 'model' of a run's results, or the results themselves.
     """
+    paths = [] if is_frame(table) else [table] if isinstance(table, (str, Path)) else list(table)
     if out is not None:
-        table_suffix(check_output_file(out, force=force))
+        place = check_output_file(out, force=force)
+        table_suffix(place)
+        check_inputs_survive(paths, place)
     stages = Stages()
     with heard_warnings():
         pipeline = load_model(model)
+        _check_reads_tables(pipeline, model)
         with stages("read") as say:
-            table = as_pandas(table) if is_frame(table) else _read(table, pipeline)
+            table = as_pandas(table) if is_frame(table) else _read(paths, pipeline)
             say("read %d rows", len(table))
         with stages("embed") as say:
             embedding = pipeline.transform(table)
@@ -73,6 +80,15 @@ def embed_profiles(model, table, *, out=None, force=False):
     return result
 
 
+def _check_reads_tables(pipeline, model):
+    first = pipeline[0]
+    if not (hasattr(first, "plate") and hasattr(first, "feature_names_in_")):
+        raise ValueError(
+            f"{str(model)!r} does not begin with a ScreenNormalizer that was fitted on a table with named "
+            f"columns, so its features are not known. Use load_model({str(model)!r}).transform(X) on arrays."
+        )
+
+
 def _read(paths, pipeline):
     """Read the features of the model, whatever their values are here: one plate may well hold a constant."""
     normalizer = pipeline[0]
@@ -81,7 +97,13 @@ def _read(paths, pipeline):
     queried = query_words(normalizer.controls) if normalizer.controls else ()
     roles["metadata"] = [*as_names(normalizer.groups), *queried]
     # every row is embedded by itself, so that rows of one well do no harm
-    return read_profiles(paths, **roles, level="cell")
+    try:
+        return read_profiles(paths, **roles, level="cell")
+    except ValueError as error:
+        if LEAVE_OUT not in str(error):
+            raise
+        cure = "Impute them, or drop these rows from the table: the model needs all of its features."
+        raise ValueError(str(error).replace(LEAVE_OUT, cure)) from error
 
 
 def _metadata(table, pipeline):

@@ -29,7 +29,7 @@ from archetypal_triplet._utils._roles import (
 )
 from archetypal_triplet.runs._model import sha256_of
 from archetypal_triplet.runs._progress import heard_warnings
-from archetypal_triplet.runs._results import check_results_folder
+from archetypal_triplet.runs._results import check_inputs_survive, check_results_folder
 from archetypal_triplet.screens import clean_profiles, read_profiles
 from archetypal_triplet.triplets._seeding import resolve_device
 
@@ -167,7 +167,9 @@ def plan_run(
     ------
     ValueError
         If an option is not allowed or does not fit the table, or the table has faults
-        (see `archetypal_triplet.screens.read_profiles`).
+        (see `archetypal_triplet.screens.read_profiles`), or lies in the folder that `out` would replace.
+    TypeError
+        If the table is neither a frame nor files, or a column or query is not a string.
     OSError
         If a file does not exist, or `out` cannot become a folder of results.
 
@@ -200,12 +202,15 @@ def plan_run(
         "device": device,
         "random_state": random_state,
     }
+    _check_types(table, options)
     out = check_results_folder(out, force=force)
     _check_options(options)
+    if not is_frame(table):
+        check_inputs_survive(_as_paths(table), out)
     with heard_warnings() as heard:
         frame, inputs = _read(table, options)
         _check_against_table(frame, options)
-        _warn_of_roles(options)
+        _warn_of_roles(frame, options)
     described = [*as_names(groups), *_positive_columns(frame, options)]
     names = feature_columns(frame, plate=plate, controls=controls, groups=described, features=features)
     facts = _facts(frame, names, options)
@@ -213,14 +218,36 @@ def plan_run(
     return RunPlan(frame, names, options, out, inputs, facts, progress, heard, seconds)
 
 
+def _as_paths(table):
+    return [table] if isinstance(table, (str, Path)) else list(table)
+
+
+def _check_types(table, options):
+    is_path = isinstance(table, (str, Path))
+    are_paths = isinstance(table, (list, tuple)) and all(isinstance(path, (str, Path)) for path in table)
+    if not (is_frame(table) or is_path or are_paths):
+        raise TypeError(
+            f"table is a {type(table).__name__}; it must be a DataFrame with named columns, a file, or a "
+            "list of files. Join several tables with pandas.concat first."
+        )
+    for name in ("plate", "controls", "positive_controls", "color"):
+        value = options[name]
+        if value is not None and not isinstance(value, str):
+            kind = "a query" if name.endswith("controls") else "the name of a column"
+            raise TypeError(
+                f"{name} is a {type(value).__name__}; it must be {kind} as a string, or None. For rows "
+                "chosen otherwise, add a column to the table and name it."
+            )
+
+
 def _check_options(options):
     level, n_archetypes, seed = options["level"], options["n_archetypes"], options["random_state"]
     if level not in LEVELS:
         raise ValueError(f"level={level!r} is unknown. Choose from: {', '.join(LEVELS)}.")
-    if n_archetypes is not None and not (isinstance(n_archetypes, Integral) and n_archetypes >= 1):
+    if n_archetypes is not None and not (isinstance(n_archetypes, Integral) and n_archetypes >= 2):
         raise ValueError(
-            f"n_archetypes={n_archetypes!r} (--n-archetypes) must be a whole number of at least 1, "
-            "or left out for several labelings, which is better."
+            f"n_archetypes={n_archetypes!r} (--n-archetypes) must be a whole number of at least 2, "
+            "since triplets need two labels, or left out for several labelings, which is better."
         )
     if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
         raise ValueError(
@@ -244,7 +271,7 @@ def _read(table, options):
         frame = as_pandas(table)
         source = {"file": None, "sha256": _hash_table(frame), "of": HASH_OF_TABLE, "n_rows": len(frame)}
         return clean_profiles(frame, **roles), [source]
-    paths = [table] if isinstance(table, (str, Path)) else list(table)
+    paths = _as_paths(table)
     frame = read_profiles(paths, **roles)
     return frame, [{"file": str(path), "sha256": sha256_of(path), "of": "the file"} for path in paths]
 
@@ -297,7 +324,14 @@ def _check_enough_rows(n_rows, options):
         )
 
 
-def _warn_of_roles(options):
+def _warn_of_roles(table, options):
+    if options["controls"] and select_rows(table, options["controls"]).all():
+        warnings.warn(
+            f"controls={options['controls']!r} chooses all of the {len(table)} rows: what is learned is the "
+            "difference between controls. Check the query (--controls).",
+            DataWarning,
+            stacklevel=3,
+        )
     if options["plate"] and not options["controls"]:
         warnings.warn(
             "A plate is named, but no negative controls (--controls): plates are not centered, because the "

@@ -136,11 +136,15 @@ def _put_in_place(new, out):
         new.rename(out)
         return
     old = out.with_name(f".{out.name}.replaced-{os.getpid()}")
-    out.rename(old)
     try:
+        out.rename(old)
         new.rename(out)
     except BaseException:
-        old.rename(out)
+        # Ctrl-C may come just after the one or the other
+        if old.exists() and not out.exists():
+            old.rename(out)
+        elif old.exists():
+            shutil.rmtree(old, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
@@ -188,6 +192,30 @@ def check_output_file(path, *, force=False):
             f"out={str(path)!r}: you may not write to {str(path.parent)!r}. Choose another place."
         )
     return path
+
+
+def check_inputs_survive(paths, out):
+    """Raise if writing to `out` would replace a file that is read.
+
+    Parameters
+    ----------
+    paths : list of str or Path
+        Files that are read.
+    out : Path
+        From `check_results_folder` or `check_output_file`.
+
+    Raises
+    ------
+    ValueError
+        If one of them is `out` or lies in it.
+    """
+    for path in paths:
+        inside = Path(path).expanduser().resolve()
+        if out == inside or out in inside.parents:
+            raise ValueError(
+                f"out={str(out)!r} would replace the table that is read, {str(path)!r}. Choose another "
+                "place, or move the table."
+            )
 
 
 def write_json(path, content):

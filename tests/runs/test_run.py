@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archetypal_triplet.runs import _run, embed_profiles, load_model, plan_run, run_demo, run_profiles
+from archetypal_triplet.runs import (
+    _run,
+    embed_profiles,
+    load_model,
+    plan_run,
+    run_demo,
+    run_profiles,
+    save_model,
+)
 from archetypal_triplet.runs._demo import match_archetypes, score_neighbors
 
 
@@ -118,7 +126,8 @@ def test_a_plan_writes_nothing_and_says_what_will_be_done(profiles, roles, tmp_p
     ("options", "message"),
     [
         ({"level": "tissue"}, "level='tissue' is unknown. Choose from: well, field, cell"),
-        ({"n_archetypes": 0}, "n_archetypes=0 .* must be a whole number of at least 1"),
+        ({"n_archetypes": 0}, "n_archetypes=0 .* must be a whole number of at least 2"),
+        ({"n_archetypes": 1}, "n_archetypes=1 .* of at least 2, since triplets need two labels"),
         ({"n_archetypes": 500}, "500 archetypes are sought, but the table has only 192 rows"),
         ({"random_state": -1}, "random_state=-1 .* must be a whole number from 0"),
         ({"device": "abacus"}, "device='abacus' is not a device"),
@@ -151,6 +160,57 @@ def test_weak_choices_are_warned_of_and_kept(profiles, tmp_path):
     plan = plan_run(profiles, plate="Metadata_Plate", level="cell", out=tmp_path / "results")
     assert any("plates are not centered" in text for text in plan.warnings)
     assert any("--groups Metadata_Plate,Metadata_Well" in text for text in plan.warnings)
+    plan = plan_run(profiles, controls="Metadata_Count_Cells > 0", level="cell", out=tmp_path / "results")
+    assert any("chooses all of the 192 rows" in text for text in plan.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"table": None},
+            "table is a NoneType; it must be a DataFrame with named columns, a file, or a list",
+        ),
+        ({"table": np.zeros((3, 3))}, "table is a ndarray; it must be"),
+        ({"table": [pd.DataFrame({"a": [1]})]}, "table is a list; .* Join several tables with pandas.concat"),
+        ({"controls": np.ones(192, dtype=bool)}, "controls is a ndarray; it must be a query as a string"),
+        ({"plate": ["Metadata_Plate"]}, "plate is a list; it must be the name of a column as a string"),
+    ],
+)
+def test_types_are_judged_by_name(options, message, profiles, tmp_path):
+    with pytest.raises(TypeError, match=message):
+        plan_run(**({"table": profiles, "out": tmp_path / "results"} | options))
+
+
+def test_a_table_that_is_read_is_never_replaced(finished, profiles, roles, tmp_path):
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / "run.json").write_text("old")
+    path = out / "profiles.csv"
+    profiles.to_csv(path, index=False)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"out='.*results' would replace the table that is read"):
+        run_profiles(path, **roles, out=out, force=True)
+    with pytest.raises(ValueError, match=r"out='.*profiles.csv' would replace the table that is read"):
+        embed_profiles(finished.folder, [str(path)], out=path, force=True)
+    assert path.read_bytes() == before
+
+
+def test_missing_values_of_later_plates_get_a_cure_that_exists(finished, profiles, tmp_path):
+    feature = next(c for c in profiles if not c.startswith("Metadata_"))
+    profiles.assign(**{feature: np.nan}).to_csv(tmp_path / "new.csv", index=False)
+    message = (
+        r"The features hold 192 NaN .* drop these rows from the table: the model needs all of its features"
+    )
+    with pytest.raises(ValueError, match=message) as caught:
+        embed_profiles(finished.folder, tmp_path / "new.csv")
+    assert "on_nonfinite" not in str(caught.value)
+
+
+def test_a_model_that_knows_no_columns_says_how_to_be_used(finished, profiles, tmp_path):
+    save_model(finished.pipeline[1:], tmp_path / "network")
+    with pytest.raises(ValueError, match=r"does not begin with a ScreenNormalizer .* Use load_model\("):
+        embed_profiles(tmp_path / "network", profiles)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -9,11 +9,8 @@ METADATA_PREFIX = "Metadata_"
 PLATE = "Metadata_Plate"
 WELL = "Metadata_Well"
 SITE = "Metadata_Site"
-BATCH = "Metadata_Batch"
 COMPOUND = "Metadata_Compound"
-CONCENTRATION = "Metadata_Concentration"
 CONTROL_TYPE = "Metadata_ControlType"
-CONTROL_TYPES = ("negative", "positive", "untreated", "sample")
 
 EMBEDDING_PREFIX = "Embedding_"
 ARCHETYPE_PREFIX = "Archetype_"

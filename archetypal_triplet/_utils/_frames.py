@@ -5,11 +5,19 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from archetypal_triplet._utils._columns import (
+    ARCHETYPE_PREFIX,
+    EMBEDDING_PREFIX,
+    METADATA_PREFIX,
+    PSEUDOLABEL,
+)
+
 # what a query may call: enough to choose rows, nothing that writes or runs (model folders carry queries)
 _METHODS = ("isin", "isna", "isnull", "notna", "notnull", "between", "abs")
 _TEXT_METHODS = ("startswith", "endswith", "contains", "match", "fullmatch", "lower", "upper", "strip")
 _QUERY_CALLS = frozenset({*_METHODS, *_TEXT_METHODS, "and", "or", "not", "in"})
 _N_SHOWN = 10
+_NOT_MEASURED = (METADATA_PREFIX, ARCHETYPE_PREFIX, PSEUDOLABEL)
 
 
 def is_frame(X):
@@ -108,6 +116,42 @@ def check_columns_exist(X, names, *, parameter):
         else f"{len(missing)} names in {parameter} are not columns of the table ({shorten(missing)})"
     )
     raise ValueError(f"{what}. {describe_choice(X.columns, missing[0], features=parameter == 'features')}")
+
+
+def embedding_columns(X, features=None):
+    """List the columns of the frame `X` that hold an embedding.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    features : list of str, default=None
+        Columns named instead.
+
+    Returns
+    -------
+    list of str
+        `features`; or else the ``Embedding_*`` columns; or where there are none all numeric columns that are
+        neither metadata nor shares and pseudo-labels of a run.
+
+    Raises
+    ------
+    ValueError
+        If a named column does not exist, or there are no such columns.
+    """
+    if features is not None:
+        check_columns_exist(X, features, parameter="features")
+        return list(features)
+    names = [c for c in X.columns if str(c).startswith(EMBEDDING_PREFIX)]
+    names = names or [
+        c for c in X.columns if X[c].dtype.kind in "fiu" and not str(c).startswith(_NOT_MEASURED)
+    ]
+    if not names:
+        raise ValueError(
+            f"The table has neither {EMBEDDING_PREFIX}* columns nor other numbers beside its metadata. "
+            "Name the columns in features."
+        )
+    return names
 
 
 def query_words(query):

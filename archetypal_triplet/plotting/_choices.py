@@ -6,7 +6,6 @@ from sklearn.decomposition import PCA
 from archetypal_triplet._utils._columns import (
     ARCHETYPE_PREFIX,
     CONTROL_TYPE,
-    EMBEDDING_PREFIX,
     METADATA_PREFIX,
     PSEUDOLABEL,
     split_words,
@@ -15,7 +14,6 @@ from archetypal_triplet._utils._frames import check_columns_exist, is_frame
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._palette import MISSING, UNLABELED
 
-_NO_FEATURES = (METADATA_PREFIX, ARCHETYPE_PREFIX, PSEUDOLABEL)
 DOMINANT_ARCHETYPE = "archetype"
 
 
@@ -66,26 +64,6 @@ def choose_color(table, color):
             f"color has shape {values.shape}; one value for each of the {len(table)} rows is needed."
         )
     return values, getattr(color, "name", None)
-
-
-def choose_embedding(table, features=None):
-    """Values (n_samples, n_dimensions) of the columns of a table that hold its embedding."""
-    if features is not None:
-        check_columns_exist(table, features, parameter="features")
-        return table[list(features)].to_numpy()
-    names = [c for c in table.columns if str(c).startswith(EMBEDDING_PREFIX)]
-    names = names or [
-        c
-        for c in table.columns
-        if table[c].dtype.kind in "fiu"
-        and not str(c).startswith((METADATA_PREFIX, ARCHETYPE_PREFIX, PSEUDOLABEL))
-    ]
-    if not names:
-        raise ValueError(
-            f"The table has neither {EMBEDDING_PREFIX}* columns nor other numbers beside its metadata. "
-            "Name the columns in features."
-        )
-    return table[names].to_numpy()
 
 
 def make_norm(values, name=None):

@@ -3,11 +3,10 @@
 import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE
-from archetypal_triplet._utils._frames import as_pandas, is_frame
+from archetypal_triplet._utils._frames import as_pandas, embedding_columns, is_frame
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._choices import (
     choose_color,
-    choose_embedding,
     clip_label,
     make_norm,
     project_to_plane,
@@ -118,7 +117,7 @@ class EmbeddingMapDisplay:
             None takes ``Metadata_ControlType`` where it exists.
         features : list of str, default=None
             Columns of the embedding; None takes the ``Embedding_*`` columns, or where there are none all
-            numeric columns that are not metadata.
+            numeric columns that are neither metadata nor shares of archetypes.
         max_categories : int, default=10
             Number of classes shown, 10 at most.
         ax : matplotlib Axes, default=None
@@ -145,7 +144,7 @@ class EmbeddingMapDisplay:
             If a column does not exist, or the embedding holds NaN or infinite values.
         """
         table = as_pandas(table)
-        coordinates, shares = project_to_plane(choose_embedding(table, features))
+        coordinates, shares = project_to_plane(table[embedding_columns(table, features)].to_numpy())
         values, name = choose_color(table, color)
         display = cls(
             coordinates,

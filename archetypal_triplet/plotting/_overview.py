@@ -3,12 +3,11 @@
 import numpy as np
 
 from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, COMPOUND, CONTROL_TYPE
-from archetypal_triplet._utils._frames import as_pandas
+from archetypal_triplet._utils._frames import as_pandas, embedding_columns
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._choices import (
     DOMINANT_ARCHETYPE,
     choose_color,
-    choose_embedding,
     project_to_plane,
     shorten_name,
 )
@@ -68,7 +67,7 @@ def plot_run_overview(table, *, color=None, path=None):
     """
     table = as_pandas(table)
     figure_module = import_optional("matplotlib.figure", extra="screens")
-    coordinates, shares = project_to_plane(choose_embedding(table))
+    coordinates, shares = project_to_plane(table[embedding_columns(table)].to_numpy())
     control_type = np.asarray(table[CONTROL_TYPE]) if CONTROL_TYPE in table.columns else None
     panels = _choose_panels(table, color)
     n_columns = min(len(panels), _MAX_COLUMNS)

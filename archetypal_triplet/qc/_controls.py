@@ -7,8 +7,13 @@ from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from archetypal_triplet._utils._columns import CONFIDENCE, EMBEDDING_PREFIX, PSEUDOLABEL, is_metadata
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows
+from archetypal_triplet._utils._frames import (
+    as_pandas,
+    check_columns_exist,
+    embedding_columns,
+    is_frame,
+    select_rows,
+)
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.qc._crossfit import compute_crossfit_scores
 from archetypal_triplet.qc._separation import MAD_TO_SD, MEASURES
@@ -121,21 +126,7 @@ def _choose_columns(X, features):
         if features is not None:
             values = values[:, features]
         return values, [f"column {j}" for j in range(values.shape[1])]
-    if features is not None:
-        check_columns_exist(X, features, parameter="features")
-        names = list(features)
-    else:
-        names = [c for c in X.columns if str(c).startswith(EMBEDDING_PREFIX)]
-        names = names or [
-            c
-            for c in X.columns
-            if not is_metadata(c) and c not in (PSEUDOLABEL, CONFIDENCE) and X[c].dtype.kind in "fiu"
-        ]
-    if not names:
-        raise ValueError(
-            f"The table has neither {EMBEDDING_PREFIX}* columns nor other numbers beside its metadata. "
-            "Name the columns in features."
-        )
+    names = embedding_columns(X, features)
     return X[names].to_numpy(dtype=np.float64), [str(name) for name in names]
 
 
@@ -249,7 +240,7 @@ def compute_control_separability(
     ----------
     X : DataFrame or array-like of shape (n_rows, n_features)
         Rows are wells, or with `groups` cells or fields. Of a table the ``Embedding_*`` columns are used, or
-        where there are none, all numeric columns that are not metadata.
+        where there are none, all numeric columns that are neither metadata nor shares of archetypes.
     negative : str or array-like of bool of shape (n_rows,)
         Negative controls: a query such as ``"Metadata_ControlType == 'negative'"``, or a mask.
     positive : str or array-like of bool of shape (n_rows,)

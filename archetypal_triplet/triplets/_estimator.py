@@ -168,7 +168,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     -----
     A step costs O(b^2 embedding_dim) time and O(b^2) memory for a batch of b = labels_per_batch x
     samples_per_label beside the network itself, whatever the number of samples; `fit` holds one float32 copy
-    of the input.
+    of the input, and one in its own type where a label or group column is taken out of it.
 
     References
     ----------

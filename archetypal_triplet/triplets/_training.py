@@ -230,12 +230,22 @@ def _run(embedder, net, loop, seed, device, previous, checkpoint):
             with seeded_torch(seed, device):
                 net.initialize()
         if previous is not None:
-            net.module_.load_state_dict(previous.weights)
+            _load_previous(net, previous)
         if checkpoint is not None:
             checkpoint.resume(net, loop, exclusive=foreign)
         if embedder.compile:
             net.module_.compile()
         net.run(loop)
+
+
+def _load_previous(net, previous):
+    try:
+        net.module_.load_state_dict(previous.weights)
+    except RuntimeError as error:
+        raise ValueError(
+            "warm_start=True goes on with the network of the fit before, but module or module_kwargs now "
+            f"make another one: set warm_start=False to start afresh. {str(error).splitlines()[-1].strip()}"
+        ) from error
 
 
 def hold_out(embedder, features, codes, scaling, device, seed):

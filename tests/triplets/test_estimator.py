@@ -364,6 +364,9 @@ def test_warm_start_goes_on_and_refuses_other_shapes(blobs):
         torch.testing.assert_close(value.detach(), weights[name], atol=1e-6, rtol=0)
     with pytest.raises(ValueError, match=r"from \(6,\) to 32 dimensions, and is now asked for \(5,\) to 32"):
         embedder.fit(X[:, :5], y)
+    other = copy.deepcopy(embedder).set_params(module_kwargs={"hidden": (16,)})
+    with pytest.raises(ValueError, match=r"module_kwargs now make another one: set warm_start=False"):
+        other.fit(X, y)
     assert embedder.set_params(warm_start=False).fit(X, y).n_steps_ == 30
 
 

@@ -109,7 +109,7 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
                 for value, chosen in zip(values, members, strict=True)
             }
             sizes = [len(chosen) for chosen in members]
-        self._search_all = self._search_among(np.arange(len(rows)))
+        self._search_all = self._search_among(slice(None))
         self.n_neighbors_ = min(self.n_neighbors, max(sizes))
         return self
 
@@ -171,8 +171,9 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         return np.delete(X, position, axis=1), X[:, position]
 
     def _search_among(self, members):
-        n_neighbors = min(self.n_neighbors, len(members))
-        return NearestNeighbors(n_neighbors=n_neighbors, n_jobs=self.n_jobs).fit(self._rows[members])
+        rows = self._rows[members]
+        n_neighbors = min(self.n_neighbors, len(rows))
+        return NearestNeighbors(n_neighbors=n_neighbors, n_jobs=self.n_jobs).fit(rows)
 
     def _weigh(self, X):
         rows, groups = self._split(X)

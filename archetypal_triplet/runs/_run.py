@@ -260,7 +260,10 @@ def _write_tables(folder, embedding, archetypes, groups, quality):
 def _draw_map(path, plan, embedding):
     from archetypal_triplet.plotting import plot_run_overview
 
-    plot_run_overview(embedding, color=plan.options["color"], path=path)
+    color = plan.options["color"]
+    if color and color not in embedding:  # a feature: the table of the embedding holds metadata only
+        embedding = embedding.assign(**{color: plan.table[color]})
+    plot_run_overview(embedding, color=color, path=path)
 
 
 def _versions():
@@ -323,6 +326,7 @@ def summarize(result):
 
 
 def _cut(text, width=80):
+    text = " ".join(text.split())  # a name of a compound may hold line breaks
     return text if len(text) <= width else text[: width - 4].rstrip() + " ..."
 
 

@@ -52,7 +52,7 @@ def test_run_json_tells_how_it_was_made(finished):
     assert info["seconds"]["total"] >= info["seconds"]["archetypes_and_network"] > 0
     assert "every row of the table" in info["trained_on"]["what"]
     counts = [one["n_archetypes"] for one in info["archetypes"]["labelings"]]
-    assert len(counts) == 12
+    assert len(counts) == 48
     assert info["archetypes"]["reference_n_archetypes"] == min(counts)
 
 
@@ -180,6 +180,18 @@ def test_weak_choices_are_warned_of_and_kept(profiles, tmp_path):
 def test_types_are_judged_by_name(options, message, profiles, tmp_path):
     with pytest.raises(TypeError, match=message):
         plan_run(**({"table": profiles, "out": tmp_path / "results"} | options))
+
+
+def test_the_map_may_be_colored_by_a_feature_and_names_may_break_lines(profiles, roles, tmp_path):
+    feature = next(c for c in profiles if not c.startswith("Metadata_"))
+    broken = profiles.assign(Metadata_Compound=profiles["Metadata_Compound"] + "\n(salt)")
+    out = tmp_path / "results"
+    result = run_profiles(broken, **roles, n_archetypes=3, color=feature, out=out)
+    assert (out / "map.png").stat().st_size > 10_000
+    assert feature not in result.embedding
+    lines = result.summary.splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["Archetype_0", "Archetype_1", "Archetype_2"]
+    assert "(salt)" in lines[2]
 
 
 def test_a_table_that_is_read_is_never_replaced(finished, profiles, roles, tmp_path):

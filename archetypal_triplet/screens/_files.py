@@ -1,9 +1,8 @@
 """Tables on disk: Parquet, CSV, CSV.gz. Read into pandas, written beside and renamed."""
 
 import gzip
-import os
 import re
-import tempfile
+import secrets
 from pathlib import Path
 
 from archetypal_triplet._utils._columns import is_metadata, looks_like_metadata
@@ -148,22 +147,17 @@ def write_table(table, path, *, overwrite=False):
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}. Create it first.")
     table = as_pandas(table)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=suffix)
-    os.close(handle)
+    # the name is nobody else's, and the file gets the rights that the user's other files get
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{suffix}")
     try:
         if suffix in (".parquet", ".pq"):
             import_optional("pyarrow", extra=_EXTRA)
             table.to_parquet(beside, index=False)
         else:
             _write_csv(table, beside, compress=suffix == ".csv.gz")
-        # a temporary file is for its owner alone; the table gets what the user's other files get
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(beside).chmod(0o666 & ~mask)
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     return path
 
 

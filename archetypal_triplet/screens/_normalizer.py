@@ -6,27 +6,21 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from archetypal_triplet._utils._columns import is_metadata
 from archetypal_triplet._utils._exceptions import DataWarning
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, select_rows, shorten
+from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._roles import (
     as_names,
     check_plates_have_controls,
-    feature_columns,
     group_codes,
     group_names,
     plate_names,
 )
 from archetypal_triplet.screens import _whitening as kernels
-from archetypal_triplet.screens._finite import check_finite
+from archetypal_triplet.screens._inputs import read_features
 
 _MOST_COMPONENTS = 30  # of n_components="auto"
-_RIDGE_REPLICATES = 0.1  # vehicle wells, or replicates of a treatment on several plates
-_RIDGE_FEW = 2.0  # fields of a well
-_RIDGE_MANY = 0.5  # cells of a well
-_FEW = 10
 
 
 class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -236,7 +230,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 "append_groups=True appends the number of each row's group, but groups=None names no groups. "
                 "Name the columns that make a group, or set append_groups=False."
             )
-        frame, values = self._read(X, reset=True)
+        frame, values = read_features(self, X, reset=True)
         is_control = None if self.controls is None else select_rows(frame, self.controls)
         codes = self._fit_plate_step(frame, values, is_control)
         grouped = self._typical_variation(frame, codes, is_control)
@@ -275,7 +269,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             If features are missing, or a plate is neither known nor has controls in `X`.
         """
         check_is_fitted(self)
-        frame, values = self._read(X, reset=False)
+        frame, values = read_features(self, X, reset=False)
         centers, codes = self._find_centers(frame, values)
         scores = self._project(values, centers, codes) @ self.whitening_
         if self.length_scale_ is not None:
@@ -297,40 +291,6 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         names = super().get_feature_names_out(input_features)
         return np.append(names[:-1], "group").astype(object) if self.append_groups else names
-
-    def _read(self, X, *, reset):
-        """Return the table (None for an array) and the float64 values of its features."""
-        roles = {name: getattr(self, name) for name in ("plate", "controls", "groups", "features")}
-        given = [name for name, value in roles.items() if value is not None]
-        if given and not is_frame(X):
-            raise TypeError(
-                f"{given[0]}={roles[given[0]]!r} speaks of columns, but X is a {type(X).__name__} without "
-                f"column names. Pass a pandas DataFrame, or leave these parameters at None."
-            )
-        frame = None
-        if is_frame(X) and (given or any(is_metadata(c) for c in X.columns)):
-            frame = as_pandas(X)
-            X = frame[self._feature_columns(frame, roles, reset)]
-        n_least = 2 if reset else 1
-        values = validate_data(
-            self, X, reset=reset, dtype=np.float64, ensure_all_finite=False, ensure_min_samples=n_least
-        )
-        check_finite(values, list(getattr(self, "feature_names_in_", [])))
-        return frame, values
-
-    def _feature_columns(self, frame, roles, reset):
-        if reset:
-            check_columns_exist(frame, as_names(self.plate), parameter="plate")
-            return feature_columns(frame, **roles)
-        names = list(getattr(self, "feature_names_in_", []))
-        present = set(frame.columns)
-        missing = [c for c in names if c not in present]
-        if missing:
-            raise ValueError(
-                f"X lacks {len(missing)} of the {len(names)} features seen in fit: {shorten(missing)}. "
-                f"Pass a table with these columns, or fit with features=[...] on what all tables share."
-            )
-        return feature_columns(frame, **{**roles, "features": names or None})
 
     def _fit_plate_step(self, frame, values, is_control):
         """Set plates_, centers_, features_kept_, scale_; return the row of centers_ of each sample."""
@@ -416,21 +376,15 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 f"All rows within a group of groups={self.groups!r} are the same, so there is no variation "
                 f"to whiten. Leave groups at None, or pass the table before it is averaged."
             )
-        self.ridge_ = self._auto_ridge(grouped, frame) if isinstance(self.ridge, str) else float(self.ridge)
+        self.ridge_ = self._choose_ridge(grouped, frame) if isinstance(self.ridge, str) else float(self.ridge)
         self.whitening_ = kernels.whitening_matrix(deviation, self.ridge_)
 
-    def _auto_ridge(self, grouped, frame):
+    def _choose_ridge(self, grouped, frame):
         if self.groups is None:
-            return _RIDGE_REPLICATES
-        used = grouped >= 0
-        sizes = np.bincount(grouped[used])
-        if self.plate is not None and self.plate not in as_names(self.groups):
-            plates = np.unique(plate_names(frame, self.plate), return_inverse=True)[1]
-            pairs = np.unique(np.column_stack([grouped[used], plates[used]]), axis=0)
-            plates_per_group = np.bincount(pairs[:, 0])
-            if np.median(plates_per_group[sizes >= 2]) > 1:
-                return _RIDGE_REPLICATES
-        return _RIDGE_FEW if np.median(sizes[sizes >= 2]) < _FEW else _RIDGE_MANY
+            return kernels.RIDGE_REPLICATES
+        crosses_plates = self.plate is not None and self.plate not in as_names(self.groups)
+        plates = plate_names(frame, self.plate) if crosses_plates else None
+        return kernels.choose_ridge(grouped, plates)
 
     def _standardize(self, values, centers, codes):
         return kernels.standardize(values[:, self.features_kept_], centers, codes, self.scale_, self.clip)

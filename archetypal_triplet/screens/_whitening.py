@@ -5,6 +5,10 @@ from scipy import linalg, sparse
 
 # a feature whose spread is below this share of its largest value is a constant seen through rounding
 CONSTANT_RTOL = 1e-8
+RIDGE_REPLICATES = 0.1  # vehicle wells, or replicates of a treatment on several plates
+_RIDGE_FEW = 2.0  # fields of a well
+_RIDGE_MANY = 0.5  # cells of a well
+_FEW = 10
 _ROWS_PER_BLOCK = 4096
 
 
@@ -112,6 +116,32 @@ def deviations(scores, codes):
     n_groups = codes.max() + 1
     scores = scores[used]
     return scores - group_means(scores, codes, n_groups)[codes], len(codes) - n_groups
+
+
+def choose_ridge(codes, plates=None):
+    """Choose the ridge of the whitening by what the groups are.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples,)
+        Group of each row; -1 for none.
+    plates : ndarray of shape (n_samples,), default=None
+        Plate of each row, where a group may lie on several.
+
+    Returns
+    -------
+    float
+        That of replicates where most groups span plates, else by the median size of groups of two or more.
+    """
+    used = codes >= 0
+    sizes = np.bincount(codes[used])
+    several = sizes >= 2
+    if plates is not None:
+        numbers = np.unique(plates, return_inverse=True)[1]
+        pairs = np.unique(np.column_stack([codes[used], numbers[used]]), axis=0)
+        if np.median(np.bincount(pairs[:, 0])[several]) > 1:
+            return RIDGE_REPLICATES
+    return _RIDGE_FEW if np.median(sizes[several]) < _FEW else _RIDGE_MANY
 
 
 def whitening_matrix(deviation, ridge):

@@ -102,8 +102,8 @@ def make_archetypal_triplet(
     features : sequence of str or None, default=None
         Feature columns; None takes all numeric columns that are not metadata.
     n_labelings : int, default=48
-        Number of labelings, unless `n_archetypes` is an int. With 12 of them the embedding depended on the seed
-        about twice as much; more than 48 changed nothing more.
+        Number of labelings, unless `n_archetypes` is an int. With 12 of them the embedding depended on the
+        seed about twice as much; more than 48 changed nothing more.
     embedding_dim : int, default=32
         Number of dimensions of the embedding.
     max_steps : int, default=400

@@ -10,6 +10,7 @@ from ._coefficients import pass_rows, search_rows
 from ._lanes import CHUNK, LANES, TILE, aligned
 
 BLOCK = 256  # rows of a block: with its coefficients it stays in the second-level cache
+BLOCK_ELEMENTS = 2**17  # of a block, at most, where rows are long
 _TASKS = 16  # the rows are cut into at most this many tasks, whatever the number of threads
 
 
@@ -110,8 +111,8 @@ class Rows:
         self.X.flags.writeable = False  # one compiled version for arrays and read-only memory maps
         self.shift = shift
         self.weight = np.empty(0) if weight is None else weight
-        n = len(X)
-        self.block = min(BLOCK, _pad(n, TILE))
+        n, d = X.shape
+        self.block = min(BLOCK, _pad(n, TILE), max(LANES, BLOCK_ELEMENTS // d // LANES * LANES))
         n_blocks = -(-n // self.block)
         n_tasks = min(_TASKS, max(1, n_blocks // 5))
         edges = np.linspace(0, n_blocks, n_tasks + 1).astype(int) * self.block

@@ -1,6 +1,7 @@
 """What other implementations stumble over."""
 
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from archetypal_triplet import ArchetypalAnalysis
 from archetypal_triplet._utils._exceptions import DataWarning
+from archetypal_triplet.archetypes._rows import Rows
 
 needs_compilation = pytest.mark.skipif(config.DISABLE_JIT, reason="takes minutes without compilation")
 
@@ -130,6 +132,28 @@ def test_memory_map_is_fitted_where_it_is(tmp_path):
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     from_disk, from_memory = (ArchetypalAnalysis(4, random_state=0).fit(data) for data in (mapped, X))
     assert_array_equal(from_disk.archetypes_, from_memory.archetypes_)
+
+
+@needs_compilation
+def test_memory_beyond_the_input_is_little_more_than_the_coefficients():
+    rng = np.random.default_rng(0)
+    X = rng.dirichlet(np.ones(4), 60_000) @ rng.normal(size=(4, 60)) + 0.1 * rng.normal(size=(60_000, 60))
+    X = X.astype(np.float32)
+    ArchetypalAnalysis(4, random_state=0).fit(X[:20_000])
+    tracemalloc.start()
+    model = ArchetypalAnalysis(4, random_state=0).fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < model.coefficients_.nbytes + X.nbytes  # a copy in double precision would take twice X
+
+
+def test_long_rows_make_small_blocks():
+    X = np.random.default_rng(0).normal(size=(40, 9000))
+    rows = Rows(X, X.mean(axis=0))
+    assert rows.block == 16
+    A = np.zeros((40, 3))
+    rows.run(X[:3] - rows.shift, A, warm=False)
+    assert_allclose(A[:3], np.eye(3), atol=1e-12)
 
 
 def test_points_outside_the_hull_are_a_valid_start():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from archetypal_triplet._utils import _columns
+from archetypal_triplet._utils import _columns, _frames
 
 _CONCENTRATION_WORDS = ("Metadata_Concentration", "Metadata_Dose")
 
@@ -51,7 +51,10 @@ class Screen:
 
     @cached_property
     def features(self):
-        """Names of the numeric columns that are neither metadata nor positions."""
+        """Names of the numeric columns that are neither metadata nor positions, nor say what a row is."""
+        roles = {self.label, self.plate, self.batch, self.compound, self.concentration}
+        for query in (self.controls, self.positive):
+            roles.update(_frames.queried_columns(self.table, query) if query else ())
         names = [
             c
             for c in self.table.columns
@@ -59,7 +62,7 @@ class Screen:
             and not _columns.is_position_like(c)
             and pd.api.types.is_numeric_dtype(self.table[c])
             and not pd.api.types.is_bool_dtype(self.table[c])
-            and c not in (self.label, self.plate, self.batch, self.compound, self.concentration)
+            and c not in roles
         ]
         if not names:
             raise ScreenError("the table has no numeric feature column beside its metadata and positions")
@@ -153,7 +156,8 @@ def read_table(table_path):
         table = pd.read_parquet(path).reset_index(drop=True)
     elif path.name.endswith((".csv", ".csv.gz")):
         names = pd.read_csv(path, nrows=0).columns
-        table = pd.read_csv(path, dtype={c: str for c in names if _is_identifier(c)})
+        text = [c for c in names if _columns.is_metadata(c) and _columns.is_identifier(c)]
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     else:
         raise ScreenError(f"{path.name!r} is of an unknown kind; use .csv, .csv.gz or .parquet")
     if len(table) == 0:
@@ -243,10 +247,3 @@ def check_finite(X, *, name):
             f"{int(bad.any(axis=0).sum())} columns; drop or fill them first"
         )
     return X
-
-
-def _is_identifier(name):
-    words = str(name).lower()
-    if any(word in words for word in _columns.QUANTITY_WORDS):
-        return False
-    return _columns.is_metadata(name) and any(word in words for word in _columns.IDENTIFIER_WORDS)

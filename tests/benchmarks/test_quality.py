@@ -310,6 +310,15 @@ def test_the_command_scores_an_external_array(profiles_path, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[2:] == of_table
 
 
+def test_what_a_query_asks_for_is_no_feature(profiles_path):
+    table = pd.read_csv(profiles_path)
+    table["is_control"] = (table["Metadata_ControlType"] == "negative").astype(int)
+    table.to_csv(profiles_path, index=False)
+    screen = screens.read_screen(profiles_path, **ROLES | {"controls": "is_control == 1"})
+    assert "is_control" not in screen.features
+    assert "is_control" in screens.read_screen(profiles_path, **ROLES).features
+
+
 def test_identifiers_are_text(profiles_path):
     assert set(screens.read_table(profiles_path)["Metadata_Plate"]) == {f"0{i}" for i in range(6)}
 

@@ -251,7 +251,13 @@ def _with_params(labeler, params, rng):
 
 def _fit_labels(labeler, X, rows):
     if rows is not None:
-        return labeler, _as_labels(labeler.fit(_safe_indexing(X, rows)).predict(X))
+        try:
+            labeler.fit(_safe_indexing(X, rows))
+        except ValueError as error:  # its counts are those of the part, which the caller has never seen
+            raise ValueError(
+                f"{error} This labeler was fitted on {len(rows)} of {_num_samples(X)} samples (max_samples)."
+            ) from error
+        return labeler, _as_labels(labeler.predict(X))
     if hasattr(labeler, "fit_predict"):
         return labeler, _as_labels(labeler.fit_predict(X))
     return labeler, _as_labels(labeler.fit(X).predict(X))

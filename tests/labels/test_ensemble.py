@@ -93,6 +93,11 @@ def test_a_labeler_with_fit_and_predict_only(X):
             "'k' is not a parameter of the labeler. Its parameters: .*n_clusters",
         ),
         (EnsembleLabeler(DBSCAN(), max_samples=0.5), TypeError, "DBSCAN has none. Use another labeler"),
+        (
+            EnsembleLabeler(KMeans(60), max_samples=0.5),
+            ValueError,
+            r"n_samples=40 .*fitted on 40 of 80 samples \(max_samples\)",
+        ),
         (EnsembleLabeler(KMeans(), max_samples=0.0), ValueError, "'max_samples' parameter"),
         (EnsembleLabeler(KMeans), TypeError, r"labeler=KMeans is a class; pass an instance, .*KMeans\(\)"),
         (EnsembleLabeler(KMeans(), n_labelings=0), ValueError, "'n_labelings' parameter"),

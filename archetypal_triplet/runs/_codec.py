@@ -55,6 +55,8 @@ def _encode(value, name, tensors):
     if isinstance(value, (list, tuple)):
         kind = type(value).__name__
         return {kind: [_encode(item, f"{name}.{i}", tensors) for i, item in enumerate(value)]}
+    if hasattr(value, "__array__"):  # the columns of a frame, say
+        return _encode_array(np.asarray(value), name, tensors)
     raise TypeError(f"{name} cannot be saved: it is of type {type(value).__name__}.")
 
 

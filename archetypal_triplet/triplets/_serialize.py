@@ -86,8 +86,8 @@ def module_state(embedder):
 
 
 def _to_plain(value):
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
     raise TypeError(f"{type(value).__name__} is not plain")
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -107,6 +108,7 @@ class Thing:
 
 def test_every_kind_of_value_comes_back():
     thing = Thing(("a", 1, None))
+    thing.columns_ = pd.Index(["u", "v"])
     thing.array_ = np.arange(6.0).reshape(2, 3).T
     thing.names_ = np.array(["x", "y"], dtype=object)
     thing.plates_ = ["P1", "P2"]
@@ -116,6 +118,7 @@ def test_every_kind_of_value_comes_back():
     state = json.loads(json.dumps(state, allow_nan=False))
     back = decode_estimator(Thing, tensors, state)
     assert back.value == ("a", 1, None)
+    assert back.columns_.tolist() == ["u", "v"]
     np.testing.assert_array_equal(back.array_, thing.array_)
     np.testing.assert_array_equal(back.names_, thing.names_)
     assert back.names_.dtype == object

@@ -20,7 +20,11 @@ def frame():
 @pytest.fixture(scope="module")
 def fitted(frame):
     return TripletEmbedder(
-        label_column="label", max_steps=25, embedding_dim=7, module_kwargs={"hidden": (16, 8)}, random_state=0
+        label_column="label",
+        max_steps=25,
+        embedding_dim=7,
+        module_kwargs={"hidden": np.array([16, 8])},
+        random_state=0,
     ).fit(frame)
 
 

@@ -56,6 +56,7 @@ class Descent:
         With `give_up_above` it ends as soon as the loss will evidently not fall below that value. With
         `points` the first coefficients are those of these points instead of the pool's archetypes.
         """
+        self.converged = False
         pool = self.pool
         limit = max(256, 16 * len(pool.weights))
         Z = previous = pool.Z

@@ -295,8 +295,8 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.duality_gap_ = float(best.gap)
         if not best.converged:
             warnings.warn(
-                f"The fit ended after max_iter={self.max_iter} iterations at a relative duality gap of "
-                f"{best.gap:.2g}, above tol={self.tol:.2g}. Increase max_iter or tol.",
+                f"The fit ended after {best.n_iter} iterations (max_iter={self.max_iter}) at a relative "
+                f"duality gap of {best.gap:.2g}, above tol={self.tol:.2g}. Increase max_iter or tol.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

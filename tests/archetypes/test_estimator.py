@@ -153,7 +153,7 @@ def test_more_archetypes_than_distinct_samples_warns():
 
 def test_unfinished_fit_warns_with_the_gap():
     X = make_mixtures(noise=0.3)[0]
-    with pytest.warns(ConvergenceWarning, match=r"max_iter=2 .* duality gap of .* above tol"):
+    with pytest.warns(ConvergenceWarning, match=r"max_iter=2. at a relative duality gap of .* above tol"):
         ArchetypalAnalysis(4, max_iter=2, exchange=False).fit(X)
 
 

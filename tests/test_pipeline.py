@@ -142,10 +142,10 @@ def test_grid_search_in_two_processes_and_with_a_cache(X, tmp_path):
         # worker processes may be recycled by joblib; that is its business
         warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
         parallel = search(one_labeling(), key, n_jobs=2).fit(X)
+    scores = plain.cv_results_["mean_test_score"]
     for other in (cached, parallel):
-        np.testing.assert_array_equal(
-            other.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
-        )
+        # arrays from a cache or another process may be aligned differently, which BLAS rounds differently
+        np.testing.assert_allclose(other.cv_results_["mean_test_score"], scores, rtol=1e-12)
 
 
 def test_a_score_against_known_classes_never_trains_on_them(X):

@@ -229,6 +229,8 @@ def test_no_file_names_a_machine_or_a_registry():
         "/ho" + r"me/\w",
         "/ro" + r"ot/\w",
         "/Us" + r"ers/\w",
+        "/wo" + r"rk/\w",
+        "/tm" + r"p/\w",
         "/op" + "t/wheels",
         "extra-index" + "-url",
         "find" + "-links",

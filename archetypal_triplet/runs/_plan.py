@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from archetypal_triplet._pipeline import LEVELS, MAX_SAMPLES
-from archetypal_triplet._utils._columns import EMBEDDING_PREFIX
+from archetypal_triplet._utils._columns import EMBEDDING_PREFIX, PLATE
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import (
     as_pandas,
@@ -325,6 +325,13 @@ def _check_enough_rows(n_rows, options):
 
 
 def _warn_of_roles(table, options):
+    if not options["plate"] and PLATE in table and table[PLATE].nunique() > 1:
+        warnings.warn(
+            f"The table holds {table[PLATE].nunique()} plates in {PLATE}, but no plate is named (--plate): "
+            "differences between plates are not taken away.",
+            DataWarning,
+            stacklevel=3,
+        )
     if options["controls"] and select_rows(table, options["controls"]).all():
         warnings.warn(
             f"controls={options['controls']!r} chooses all of the {len(table)} rows: what is learned is the "

@@ -162,6 +162,7 @@ def test_weak_choices_are_warned_of_and_kept(profiles, tmp_path):
     assert any("--groups Metadata_Plate,Metadata_Well" in text for text in plan.warnings)
     plan = plan_run(profiles, controls="Metadata_Count_Cells > 0", level="cell", out=tmp_path / "results")
     assert any("chooses all of the 192 rows" in text for text in plan.warnings)
+    assert any("holds 2 plates in Metadata_Plate, but no plate is named" in text for text in plan.warnings)
 
 
 @pytest.mark.parametrize(

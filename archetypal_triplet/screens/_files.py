@@ -217,12 +217,22 @@ def _read_csv(path, text, columns):
     table = read(dict.fromkeys(names, True))
     for i, name in enumerate(wanted):
         if not is_text[name]:
-            try:
-                numbers = table.column(i).cast(arrow.float64())
-            except arrow.ArrowInvalid:
-                continue
-            table = table.set_column(i, name, numbers)
+            numbers = _numbers_of_text(arrow, table.column(i))
+            table = table if numbers is None else table.set_column(i, name, numbers)
     return table
+
+
+def _numbers_of_text(arrow, column):
+    """Return a column of text as floats, True and False as 1 and 0 like in Parquet; None if it is text."""
+    for steps in ((arrow.float64(),), (arrow.bool_(), arrow.float64())):
+        numbers = column
+        try:
+            for step in steps:
+                numbers = numbers.cast(step)
+        except arrow.ArrowInvalid:
+            continue
+        return numbers
+    return None
 
 
 def _check_has_features(path, names, columns):

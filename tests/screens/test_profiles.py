@@ -61,6 +61,13 @@ class TestWhatComesOut:
         assert result["Metadata_Compound"].tolist() == table["Metadata_Compound"].tolist()
         np.testing.assert_array_equal(result["Cells_F0"], table["Cells_F0"])
 
+    @pytest.mark.parametrize("suffix", SUFFIXES)
+    def test_true_and_false_are_numbers_in_every_kind_of_file(self, tmp_path, suffix):
+        table = make_profiles().assign(Cells_Touches=np.arange(12) % 3 == 0)
+        result = read_profiles(write_table(table, tmp_path / f"p{suffix}"))
+        assert result["Cells_Touches"].dtype == float
+        assert result["Cells_Touches"].tolist() == [1.0, 0.0, 0.0] * 4
+
     def test_a_column_without_a_name_is_told(self, tmp_path):
         make_profiles().to_csv(tmp_path / "p.csv")
         with pytest.warns(DataWarning, match=r"Left out 1 column, .*: \(a column without a name\)\."):

@@ -9,6 +9,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+_MOST_COLUMNS_OF_A_TREE = 6
+
 
 class NeighborAverager(TransformerMixin, BaseEstimator):
     r"""Replace every row by the mean of the training rows nearest to it.
@@ -48,8 +50,8 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The training rows are kept. The search is exact: time is O(n_samples^2 * n_features) in more than about
-    15 dimensions, memory O(n_samples * n_neighbors) beside the data; distances are computed in chunks.
+    The training rows are kept. The search is exact: time is O(n_samples^2 * n_features) in more than a
+    few dimensions, memory O(n_samples * n_neighbors) beside the data; distances are computed in chunks.
 
     Examples
     --------
@@ -173,7 +175,9 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
     def _search_among(self, members):
         rows = self._rows[members]
         n_neighbors = min(self.n_neighbors, len(rows))
-        return NearestNeighbors(n_neighbors=n_neighbors, n_jobs=self.n_jobs).fit(rows)
+        # whitened components have no direction along which a tree could split the rows
+        algorithm = "brute" if rows.shape[1] > _MOST_COLUMNS_OF_A_TREE else "auto"
+        return NearestNeighbors(n_neighbors=n_neighbors, algorithm=algorithm, n_jobs=self.n_jobs).fit(rows)
 
     def _weigh(self, X):
         rows, groups = self._split(X)

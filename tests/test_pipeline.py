@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -155,6 +156,14 @@ def test_a_score_against_known_classes_never_trains_on_them(X):
     np.testing.assert_array_equal(pipe.fit(X, y).transform(X), clone(pipe).fit(X, shuffled).transform(X))
     scores = cross_val_score(pipe, X, y, cv=3, error_score="raise")
     assert np.isfinite(scores).all()
+
+
+def test_a_pipeline_scores_with_metadata_routing(X):
+    pipe = nested(one_labeling()).fit(X)
+    expected = pipe.score(X)
+    assert 0.5 < expected <= 1
+    with config_context(enable_metadata_routing=True):
+        assert pipe.score(X) == expected
 
 
 def test_pickle_and_clone_and_refit_are_identical(X, X_new):

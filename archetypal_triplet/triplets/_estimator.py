@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from archetypal_triplet._utils._exceptions import CollapseWarning
 from archetypal_triplet.triplets._encoders import check_module
@@ -375,7 +375,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         check_is_fitted(self)
         return self._embed(read_table(self, X, reset=False).features)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Share of fixed triplets of `X` that the embedding puts in the right order.
 
         Up to 10,000 triplets are drawn from the labels of `X`, always the same for the same labels: an
@@ -391,6 +391,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         y : array-like of shape (n_samples,) or (n_samples, n_labelings), default=None
             Labels; used only if `labeler` and `label_column` are both None. A fitted labeler predicts them, a
             label column is read.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A triplet counts as much as its anchor; None counts all alike.
 
         Returns
         -------
@@ -407,7 +409,10 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         labels = self._predict_labels(X, table, y)
         codes = encode_labels(labels, warn=False).codes
         triplets = draw_triplets(codes, N_TRIPLETS, np.random.default_rng(0))
-        return compute_triplet_accuracy(self._embed(table.features), triplets)
+        embedding = self._embed(table.features)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, embedding)
+        return compute_triplet_accuracy(embedding, triplets, sample_weight)
 
     def _predict_labels(self, X, table, y):
         if self.label_column is not None:

@@ -84,7 +84,7 @@ def draw_triplets(codes, n_triplets, rng):
     return np.concatenate(drawn, axis=1) if drawn else np.empty((3, 0), dtype=np.int64)
 
 
-def compute_triplet_accuracy(embedding, triplets):
+def compute_triplet_accuracy(embedding, triplets, sample_weight=None):
     """Share of the triplets whose positive is nearer to the anchor than the negative.
 
     Parameters
@@ -93,6 +93,8 @@ def compute_triplet_accuracy(embedding, triplets):
         Embedding.
     triplets : ndarray of shape (3, n_triplets)
         Rows.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        A triplet counts as much as its anchor.
 
     Returns
     -------
@@ -102,4 +104,5 @@ def compute_triplet_accuracy(embedding, triplets):
     anchor, positive, negative = (embedding[rows].astype(np.float64) for rows in triplets)
     to_positive = np.square(anchor - positive).sum(axis=1)
     to_negative = np.square(anchor - negative).sum(axis=1)
-    return float(np.mean(np.where(to_positive == to_negative, 0.5, to_positive < to_negative)))
+    is_right = np.where(to_positive == to_negative, 0.5, to_positive < to_negative)
+    return float(np.average(is_right, weights=None if sample_weight is None else sample_weight[triplets[0]]))

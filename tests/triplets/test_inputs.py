@@ -176,3 +176,7 @@ def test_triplet_accuracy_matches_the_naive_twin():
     triplets = rng.integers(0, 12, size=(3, 40))
     expected = naive.naive_triplet_accuracy(embedding, triplets.T)
     assert compute_triplet_accuracy(embedding, triplets) == pytest.approx(expected)
+    weight = np.arange(len(embedding)) % 2  # leaves the triplets of odd anchors
+    odd = triplets[:, triplets[0] % 2 == 1]
+    expected = naive.naive_triplet_accuracy(embedding, odd.T)
+    assert compute_triplet_accuracy(embedding, triplets, weight) == pytest.approx(expected)

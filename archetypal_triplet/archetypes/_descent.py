@@ -6,8 +6,10 @@ from ._weights import pick_candidates
 
 SWEEPS = 3  # over the archetypes per pass; they cost next to nothing
 CANDIDATES = 3  # rows per archetype and pass that enter the pool
+LEAP_WAIT = 8  # passes before the first leap; longer after failures
+FAR = 10  # times the gap to reach, above which leaps are tried
 SNAP_BELOW = 1e-4  # share of unexplained variance at which corners may be rows
-MOMENTUM = 0.97  # largest weight of the extrapolation
+MOMENTUM = 0.99  # largest weight of the extrapolation
 
 
 class Descent:
@@ -36,6 +38,7 @@ class Descent:
         self.gap = np.inf
         self.n_passes = 0
         self.converged = False
+        self.next_snap, self.failed_leaps, self.since_leap = SNAP_BELOW, 0, 0
 
     @property
     def rss(self):
@@ -61,7 +64,7 @@ class Descent:
         limit = max(256, 16 * len(pool.weights))
         Z = previous = pool.Z
         beta, momentum, G, closing = 0.0, 1.0, None, False
-        next_snap = SNAP_BELOW
+        leads = None
         trust, wait, since = 1.0, 1, 0  # how far below the goal a lagging gap must be, and how often to look
         for _ in range(max_passes):
             trial = Z + beta * (Z - previous) if points is None else points
@@ -80,6 +83,7 @@ class Descent:
                 trust, wait = min(0.9 * trust * self.goal(tol) / self.gap, 0.5 * trust), 2 * wait
             if G is not None:
                 lowest = values.min(axis=0)
+                leads = current - lowest, found[values.argmin(axis=0), np.arange(len(lowest))]
                 self._enter(values, found, current - 1e-15 * self.total)
             weights = pool.improve(M, C, SWEEPS)
             new = weights[:, : pool.size] @ pool.rows[: pool.size]
@@ -105,34 +109,61 @@ class Descent:
             since = 0 if closing else since + 1
             G = M @ Z - C
             current = (G * Z).sum(axis=1)
-            if self.rss < next_snap * self.total:
-                next_snap = max(1e-2 * self.rss / self.total, 1e-30)
-                if self._snap(limit):
-                    Z = previous = pool.Z
-                    G, momentum, beta, closing = None, 1.0, 0.0, False
-                    continue
+            if leads is not None and self._leap(leads, limit, tol):
+                Z = previous = pool.Z
+                G, momentum, beta, closing = None, 1.0, 0.0, False
+                continue
             following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
             beta, momentum = min((momentum - 1) / following, MOMENTUM), following
             if closing:
                 beta = 0.0
         return self
 
-    def _snap(self, limit):
-        """Replace every archetype by its heaviest row if that lowers the loss.
+    def _leap(self, leads, limit, tol):
+        """Now and then propose archetypes far from the present ones; take them if the loss falls.
 
-        Without noise the corners are rows themselves, and the descent only creeps towards them.
+        Without noise the corners are rows themselves, and the descent only creeps towards them: every
+        archetype becomes its heaviest row. It also creeps towards outliers, because all coefficients have to
+        change with the archetype: the one that gains most becomes the row that it should move to.
         """
         pool = self.pool
-        snapped = np.zeros_like(pool.weights)
-        snapped[np.arange(len(snapped)), pool.weights[:, : pool.size].argmax(axis=1)] = 1.0
-        Z = snapped[:, : pool.size] @ pool.rows[: pool.size]
-        M, C, _, _ = self.rows.run(Z, self.A, warm=True)
+        violation, rows = leads
+        proposed = pool.weights.copy()
+        self.since_leap += 1
+        if self.rss < self.next_snap * self.total:
+            self.next_snap = max(1e-2 * self.rss / self.total, 1e-30)
+            heaviest = pool.weights[:, : pool.size].argmax(axis=1)
+            proposed[:] = 0.0
+            proposed[np.arange(len(proposed)), heaviest] = 1.0
+            return self._try(proposed, 0, limit)
+        is_far = 2 * violation.sum() > FAR * self.goal(tol) * self.total
+        if not is_far or self.since_leap < LEAP_WAIT * (1 + self.failed_leaps):
+            return False
+        moving = int(np.argsort(-violation, kind="stable")[self.failed_leaps % len(violation)])
+        row = rows[moving] if self.lookup is None else self.lookup[rows[moving]]
+        place = np.flatnonzero(pool.index[: pool.size] == row)
+        if len(place) == 0:
+            return False
+        proposed[moving] = 0.0
+        proposed[moving, place[0]] = 1.0
+        self.since_leap = 0
+        recent = self.losses[-min(LEAP_WAIT, len(self.losses))] - self.rss  # else momentum does better
+        taken = self._try(proposed, SWEEPS, limit, gain=recent)
+        self.failed_leaps = 0 if taken else self.failed_leaps + 1
+        return taken
+
+    def _try(self, weights, n_sweeps, limit, gain=0.0):
+        """Accept weights on the pool, improved in some sweeps, if they lower the loss by more than `gain`."""
+        pool = self.pool
+        M, C, _, _ = self.rows.run(weights[:, : pool.size] @ pool.rows[: pool.size], self.A, warm=True)
         self.n_passes += 1
-        rss = self.loss(M, C, Z)
-        if rss >= self.rss:
+        if n_sweeps:
+            weights = pool.improve(M, C, n_sweeps, weights)
+        rss = self.loss(M, C, weights[:, : pool.size] @ pool.rows[: pool.size])
+        if rss >= self.rss - gain:
             return False
         self.losses.append(rss)
-        pool.accept(snapped, limit=limit)
+        pool.accept(weights, limit=limit)
         return True
 
     def close(self, Z, tol):

@@ -280,7 +280,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             weights = csr_matrix((weights.data, kept[weights.indices], weights.indptr), (len(best.Z), len(X)))
         self.archetype_weights_ = weights.astype(X.dtype)
         self.reconstruction_err_ = float(best.rss)
-        self.explained_variance_ = 1.0 - best.rss / best.total if best.total > 0 else 1.0
+        self.explained_variance_ = max(1.0 - best.rss / best.total, 0.0) if best.total > 0 else 1.0
         self.loss_curve_ = np.array(best.losses)
         self.n_iter_ = best.n_iter
         if self.verbose:

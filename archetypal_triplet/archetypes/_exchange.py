@@ -7,6 +7,7 @@ from ._pool import Pool
 from ._weights import solve_hull
 
 PASSES = 60  # of a refit; most are given up long before
+MAX_TRIES = 20  # with many archetypes there is always something left to gain
 GAIN = 1e-4  # relative decrease of the loss that counts
 
 
@@ -34,7 +35,9 @@ def exchange(descent, tol, rng, *, n_failures=3, max_passes=PASSES):
     """
     failures = 0
     k = len(descent.pool.weights)
-    while failures < n_failures and k > 1 and descent.rss > 1e-12 * descent.total:
+    for _ in range(MAX_TRIES):
+        if failures == n_failures or k == 1 or descent.rss <= 1e-12 * descent.total:
+            break
         Z = descent.pool.Z
         M, _, _, _ = descent.rows.run(Z, descent.A, warm=True)
         costs, mixtures = removal_costs(Z, M)

@@ -70,9 +70,9 @@ class Pool:
         self.unused[start:stop] = 0
         self.size = stop
 
-    def improve(self, M, C, n_sweeps=3):
+    def improve(self, M, C, n_sweeps=3, weights=None):
         """Return weights with a lower loss for the sums `M` and `C`; the pool stays as it is."""
-        weights = self.weights.copy()
+        weights = (self.weights if weights is None else weights).copy()
         update_weights(
             self.gram, self.size, C @ self.rows[: self.size].T, M, weights, self.scale, n_sweeps
         )  # fmt: skip

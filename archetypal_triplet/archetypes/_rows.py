@@ -1,8 +1,10 @@
 """Passes over the rows of the data: in blocks that stay in the cache, in threads, always the same bits."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, cached_property
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 
@@ -22,9 +24,27 @@ def _blas():
     return ThreadpoolController()
 
 
+_lock = Lock()
+_active = {"fits": 0, "limiter": None}
+
+
+@contextmanager
 def single_threaded_blas():
-    """Limit BLAS to one thread: its threads would fight with ours. Holds for the whole process meanwhile."""
-    return _blas().limit(limits=1, user_api="blas")
+    """Limit BLAS to one thread: its threads would fight with ours. Holds for the whole process meanwhile.
+
+    Fits may overlap in threads of the caller: the first sets the limit, the last takes it back.
+    """
+    with _lock:
+        if _active["fits"] == 0:
+            _active["limiter"] = _blas().limit(limits=1, user_api="blas")
+        _active["fits"] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _active["fits"] -= 1
+            if _active["fits"] == 0:
+                _active["limiter"].restore_original_limits()
 
 
 def prepare_gram(Z):

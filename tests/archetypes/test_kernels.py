@@ -4,12 +4,13 @@ import naive
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from archetypal_triplet.archetypes._coefficients import add_product
 from archetypal_triplet.archetypes._initialization import furthest_sum
 from archetypal_triplet.archetypes._lanes import LANES, aligned
 from archetypal_triplet.archetypes._pool import Pool
-from archetypal_triplet.archetypes._rows import Rows
+from archetypal_triplet.archetypes._rows import Rows, single_threaded_blas
 from archetypal_triplet.archetypes._weights import pick_candidates, solve_hull
 
 SIZES = [(1, 1, 1), (1, 3, 2), (5, 1, 3), (16, 4, 4), (17, 2, 5), (40, 6, 6), (300, 3, 3)]
@@ -84,6 +85,23 @@ def test_product(rows, columns, count):
     out += 1.0
     add_product(out.ravel(), columns, left.ravel(), count, 1, right.ravel(), columns, rows, columns, count)
     assert_allclose(out, 1.0 + left @ right)
+
+
+def test_overlapping_fits_leave_blas_as_it_was():
+    def threads():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with single_threaded_blas():
+        pass  # loads the libraries
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        first, second = single_threaded_blas(), single_threaded_blas()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads() == [1] * len(before)
+        second.__exit__(None, None, None)
+        assert threads() == before
 
 
 def test_aligned_arrays_begin_a_cache_line():

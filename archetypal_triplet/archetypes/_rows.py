@@ -148,12 +148,18 @@ class Rows:
     @cached_property
     def total(self):
         """The weighted sum of squares of the centred rows."""
-        total = 0.0
-        for start in range(0, len(self.X), 4096):
-            rows = self.take(slice(start, start + 4096))
-            lengths = np.einsum("ij,ij->i", rows, rows)
-            total += float(self.weight[start : start + 4096] @ lengths if len(self.weight) else lengths.sum())
-        return total
+        totals = [0.0] * len(self.tasks)
+
+        def task(index):
+            lo, hi = self.tasks[index]
+            for start in range(lo, hi, 4096):
+                block = slice(start, min(start + 4096, hi))
+                rows = self.take(block)
+                lengths = np.einsum("ij,ij->i", rows, rows)
+                totals[index] += float(self.weight[block] @ lengths if len(self.weight) else lengths.sum())
+
+        self._each(task)
+        return float(sum(totals))
 
     def run(self, Z, A, *, warm, G=None, sums=True):
         """Compute the coefficients of all rows for the centred archetypes `Z`, in place.
@@ -224,8 +230,12 @@ class Rows:
             for index in range(len(self.tasks)):
                 task(index)
         else:
-            with ThreadPoolExecutor(self.n_threads) as threads:
-                list(threads.map(task, range(len(self.tasks))))
+            list(self._threads.map(task, range(len(self.tasks))))
+
+    @cached_property
+    def _threads(self):
+        # lives as long as the rows; to start threads anew costs as much as a small pass
+        return ThreadPoolExecutor(self.n_threads)
 
 
 def _stack(*targets):

@@ -19,7 +19,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._utils._exceptions import DataWarning
 from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
 from ._rows import Rows
@@ -206,13 +205,11 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Raises
         ------
         ValueError
-            If there are fewer samples than archetypes, if `X` is not a two-dimensional table of finite
-            numbers, or if `sample_weight` is negative or zero throughout.
+            If there are fewer samples, or fewer distinct samples, than archetypes, if `X` is not a
+            two-dimensional table of finite numbers, or if `sample_weight` is negative or zero throughout.
 
         Warns
         -----
-        DataWarning
-            If there are fewer distinct samples than archetypes; some archetypes are repeated then.
         ConvergenceWarning
             If `max_iter` ends the fit before the duality gap reaches `tol`.
         """
@@ -260,14 +257,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             n_failures=EXCHANGE_FAILURES if self.exchange else 0,
         )
         rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
-        best, n_distinct = solve(rows, None if np.all(weight == 1.0) else weight, center, plan, rng)
-        if n_distinct < self.n_archetypes:
-            warnings.warn(
-                f"n_archetypes={self.n_archetypes} exceeds the {n_distinct} distinct samples of X: some "
-                "archetypes are repeated. Lower n_archetypes.",
-                DataWarning,
-                stacklevel=4,
-            )
+        best = solve(rows, None if np.all(weight == 1.0) else weight, center, plan, rng)
         self._store(X, rows, kept, center, best)
         return X
 

@@ -91,20 +91,22 @@ def solve(X, weight, shift, plan, rng):
 
     Returns
     -------
-    solution : Solution
+    Solution
         The certified fit.
-    n_distinct : int
-        Number of different rows that the start found, n_archetypes unless there are fewer.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer different rows than archetypes.
     """
     with single_threaded_blas():
         full = rows = Rows(X, shift, weight, plan.n_threads)
         if X.shape[1] > WIDE * len(X):
             rows, basis = _project(full)
         levels = _choose_levels(len(X), plan, rng)
-        best, n_distinct = None, 0
+        best = None
         for turn in range(plan.n_init):
-            start, points, distinct = _start(full, levels, plan, rng, turn)
-            n_distinct = max(n_distinct, distinct)
+            start, points = _start(full, levels, plan, rng, turn)
             if points is not None and rows is not full:
                 points = points @ basis
             pool = Pool.of_rows(start, rows.take(start))
@@ -120,7 +122,7 @@ def solve(X, weight, shift, plan, rng):
         best.run(plan.max_iter, plan.tol)
         if rows is not full:
             best = _lift(best, full)
-        return _finish(best, plan.tol), n_distinct
+        return _finish(best, plan.tol)
 
 
 def _project(rows):
@@ -160,12 +162,12 @@ def _choose_levels(n, plan, rng):
 
 
 def _start(rows, levels, plan, rng, turn):
-    """Return rows to start from, points to compute the first coefficients from, and how many rows differ."""
+    """Return rows to start from, and points to compute the first coefficients from, if they were given."""
     k = plan.n_archetypes
     if not isinstance(plan.init, str):
         if plan.init.ndim == 2:
-            return _nearest_rows(rows, plan.init), plan.init, k
-        return plan.init, None, k
+            return _nearest_rows(rows, plan.init), plan.init
+        return plan.init, None
     for level in (levels[0], None) if levels[0] is not None else (None,):
         index = slice(None) if level is None else level
         points = rows.take(index)
@@ -174,8 +176,12 @@ def _start(rows, levels, plan, rng, turn):
         start = STARTS[plan.init](points, k, weight, None if is_fixed else rng)
         if len(start) == k:
             break
-    index = start if level is None else level[start]
-    return np.resize(index, k), None, len(index)
+    if len(start) < k:
+        raise ValueError(
+            f"n_archetypes={k} exceeds the {len(start)} distinct sample(s) of X: {rows.X.shape[0]} rows, "
+            f"the others are copies. Lower n_archetypes to {len(start)} or less, or check why rows are repeated."
+        )
+    return (start if level is None else level[start]), None
 
 
 def _nearest_rows(rows, points):

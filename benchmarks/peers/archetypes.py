@@ -6,7 +6,7 @@ The objective is always recomputed from the A and B that a method returns, after
 lie on the simplex.
 
     python benchmarks/peers/archetypes.py speed --sets digits,1e4x20 --out results/
-    python benchmarks/peers/archetypes.py defaults quality recovery limit threads memory compile
+    python benchmarks/peers/archetypes.py defaults quality recovery choose limit threads memory peer_memory compile
 """
 
 # ruff: noqa: B023, E402 - closures are called at once; the thread limits must come before the imports
@@ -19,6 +19,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,8 @@ import time
 import warnings
 from pathlib import Path
 
-sys.path.pop(0)  # this file would hide the peer of the same name
+if __name__ == "__main__":
+    sys.path.pop(0)  # this file would hide the peer of the same name
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images
@@ -311,7 +313,7 @@ def limit(names, repeats):
 
 def threads(repeats):
     """Wall time at one and two threads, and whether the bits agree; says little on a busy machine."""
-    X, k = polytope(400_000, 50, 20).astype(np.float32), 20
+    X, k = polytope(1_000_000, 50, 20).astype(np.float32), 20
     walls, fits = {1: [], 2: []}, {}
     for _ in range(repeats):
         for n_jobs in (1, 2):
@@ -321,7 +323,7 @@ def threads(repeats):
     same = np.array_equal(fits[1].archetypes_, fits[2].archetypes_) and np.array_equal(
         fits[1].coefficients_, fits[2].coefficients_
     )
-    one, two = np.min(walls[1]), np.min(walls[2])
+    one, two = np.median(walls[1]), np.median(walls[2])
     print(f"threads: 1 {one:.3f} s, 2 {two:.3f} s, ratio {one / two:.2f}, same bits {same}", flush=True)
 
 
@@ -358,6 +360,46 @@ def memory():
     print(f"memory: exponent in n {np.log(times[1_000_000] / times[10_000]) / np.log(100):.2f}")
 
 
+PEER_MEMORY = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+import archetypes_benchmark as benchmark
+method, name = sys.argv[2:]
+X, k = benchmark.SETS[name][0](), benchmark.SETS[name][1]
+fit = benchmark.METHODS[method]
+fit(X[:200], 3)  # imports and compilation
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+fit(X, k)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
+"""
+
+METHODS = {
+    "ours": ours,
+    "spams": lambda X, k: spams_fit(X, furthest_sum(X, k, np.ones(len(X))), 20),
+    "py_pcha": pcha_fit,
+    "partipy": partipy_fit,
+    "archetypes": archetypes_fit,
+}
+
+
+def peer_memory(names):
+    """Peak memory of a default fit beyond the data, each method in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        # under another name: this file's own would hide the peer that is called the same
+        shutil.copy(__file__, Path(folder) / "archetypes_benchmark.py")
+        for name in names:
+            peaks = []
+            for method in METHODS:
+                command = [sys.executable, "-W", "ignore", "-c", PEER_MEMORY, folder, method, name]
+                run = subprocess.run(command, capture_output=True, text=True, check=False)
+                peaks.append(
+                    f"{method} {float(run.stdout.split()[-1]):.0f} MB"
+                    if run.returncode == 0
+                    else f"{method} failed"
+                )
+            print(f"peer memory: {name:8s} {', '.join(peaks)}", flush=True)
+
+
 def compile_time():
     """CPU time of the first fit in a fresh process, without and with numba's cache."""
     code = (
@@ -378,7 +420,7 @@ def compile_time():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     everything = ["speed", "defaults", "quality", "recovery", "choose", "limit"]
-    everything += ["threads", "memory", "compile"]
+    everything += ["threads", "memory", "peer_memory", "compile"]
     parser.add_argument("sections", nargs="*", default=everything, help="some of: " + " ".join(everything))
     parser.add_argument("--sets", help="comma-separated names instead of each section's own")
     parser.add_argument("--repeats", type=int, default=3)
@@ -404,6 +446,8 @@ def main():
             threads(arguments.repeats)
         elif section == "memory":
             memory()
+        elif section == "peer_memory":
+            peer_memory(names or ("digits", "1e4x20", "1e4x100"))
         elif section == "compile":
             compile_time()
         else:

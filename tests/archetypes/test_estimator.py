@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from archetypal_triplet import ArchetypalAnalysis, bicross_validated_variance, parsimonious
-from archetypal_triplet._utils._exceptions import DataWarning
 
 
 def make_mixtures(n=120, d=6, k=4, seed=0, noise=0.0):
@@ -26,11 +25,11 @@ def make_mixtures(n=120, d=6, k=4, seed=0, noise=0.0):
     return rng.dirichlet(np.ones(k), size=n) @ corners + noise * rng.normal(size=(n, d)), corners
 
 
-@pytest.mark.filterwarnings("ignore:n_archetypes=8 exceeds the 4 distinct samples")
+# two of the checks have four distinct samples, which the default of eight archetypes rightly refuses
 @parametrize_with_checks(
     [
-        ArchetypalAnalysis(),
-        ArchetypalAnalysis(passthrough=True),
+        ArchetypalAnalysis(4),
+        ArchetypalAnalysis(4, passthrough=True),
         ArchetypalAnalysis(n_archetypes=3, init="random", n_init=2),
     ]
 )
@@ -144,10 +143,12 @@ def test_all_weights_zero():
         ArchetypalAnalysis(1).fit(np.eye(3), sample_weight=np.zeros(3))
 
 
-def test_more_archetypes_than_distinct_samples_warns():
+@pytest.mark.parametrize("init", ["furthest_sum", "aa++", "greedy_residual", "random"])
+def test_more_archetypes_than_distinct_samples_are_refused(init):
     X = np.repeat(np.eye(3), 5, axis=0)
-    with pytest.warns(DataWarning, match="n_archetypes=5 exceeds the 3 distinct samples"):
-        model = ArchetypalAnalysis(5).fit(X)
+    with pytest.raises(ValueError, match=r"n_archetypes=5 exceeds the 3 distinct sample\(s\) of X: 15 rows"):
+        ArchetypalAnalysis(5, init=init, random_state=0).fit(X)
+    model = ArchetypalAnalysis(3, init=init, random_state=0).fit(X)
     assert model.reconstruction_err_ == pytest.approx(0, abs=1e-12)
 
 

@@ -9,7 +9,6 @@ from numba import config
 from numpy.testing import assert_allclose, assert_array_equal
 
 from archetypal_triplet import ArchetypalAnalysis
-from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet.archetypes._rows import Rows
 
 needs_compilation = pytest.mark.skipif(config.DISABLE_JIT, reason="takes minutes without compilation")
@@ -46,9 +45,11 @@ def test_one_sample():
     assert model.explained_variance_ == 1.0
 
 
-def test_constant_data_warn_but_fit():
-    with pytest.warns(DataWarning, match="n_archetypes=2 exceeds the 1 distinct samples"):
-        model = ArchetypalAnalysis(2).fit(np.full((10, 3), 7.0))
+def test_constant_data_have_one_archetype():
+    X = np.full((10, 3), 7.0)
+    with pytest.raises(ValueError, match=r"n_archetypes=2 exceeds the 1 distinct sample"):
+        ArchetypalAnalysis(2).fit(X)
+    model = ArchetypalAnalysis(1).fit(X)
     assert_allclose(model.archetypes_, 7)
     assert model.reconstruction_err_ == 0
 

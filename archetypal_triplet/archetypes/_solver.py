@@ -179,7 +179,7 @@ def _start(rows, levels, plan, rng, turn):
     if len(start) < k:
         raise ValueError(
             f"n_archetypes={k} exceeds the {len(start)} distinct sample(s) of X: {rows.X.shape[0]} rows, "
-            f"the others are copies. Lower n_archetypes to {len(start)} or less, or check why rows are repeated."
+            f"the others are copies. Lower n_archetypes to {len(start)} or less, or see why rows repeat."
         )
     return (start if level is None else level[start]), None
 

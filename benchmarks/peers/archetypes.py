@@ -6,7 +6,8 @@ The objective is always recomputed from the A and B that a method returns, after
 lie on the simplex.
 
     python benchmarks/peers/archetypes.py speed --sets digits,1e4x20 --out results/
-    python benchmarks/peers/archetypes.py defaults quality recovery choose limit threads memory peer_memory compile
+    python benchmarks/peers/archetypes.py defaults quality recovery choose limit
+    python benchmarks/peers/archetypes.py threads memory peer_memory compile
 """
 
 # ruff: noqa: B023, E402 - closures are called at once; the thread limits must come before the imports
@@ -139,6 +140,16 @@ def archetypes_fit(X, k):
     return np.asarray(A), np.asarray(model.arch_coefficients_)
 
 
+# as they come, from the same start where a method takes one
+METHODS = {
+    "ours": ours,
+    "spams": lambda X, k: spams_fit(X, furthest_sum(X, k, np.ones(len(X))), 50),
+    "py_pcha": pcha_fit,
+    "partipy": partipy_fit,
+    "archetypes": archetypes_fit,
+}
+
+
 def speed(names, repeats, out, budget):
     """CPU time to the same objective, from the same rows, against SPAMS at its best settings."""
     ratios = {}
@@ -208,19 +219,12 @@ def plot(curves, name, out):
 
 def defaults(names, repeats):
     """Whole default fits, exchange search included, against the peers' defaults."""
-    methods = {
-        "ours": ours,
-        "py_pcha": pcha_fit,
-        "partipy": partipy_fit,
-        "archetypes": archetypes_fit,
-        "spams": lambda X, k: spams_fit(X, furthest_sum(X, k, np.ones(len(X))), 50),
-    }
-    ratios = {method: [] for method in methods}
+    ratios = {method: [] for method in METHODS}
     for name in names:
         X, k = SETS[name][0](), SETS[name][1]
         ours(X[:200], k)
         row = {}
-        for method, fit in methods.items():
+        for method, fit in METHODS.items():
             n_runs = repeats if method == "ours" or len(X) < 5000 else 1
             try:
                 runs = [timed(lambda fit=fit: fit(X, k)) for _ in range(n_runs)]
@@ -372,14 +376,6 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 fit(X, k)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
 """
-
-METHODS = {
-    "ours": ours,
-    "spams": lambda X, k: spams_fit(X, furthest_sum(X, k, np.ones(len(X))), 20),
-    "py_pcha": pcha_fit,
-    "partipy": partipy_fit,
-    "archetypes": archetypes_fit,
-}
 
 
 def peer_memory(names):

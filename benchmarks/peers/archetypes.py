@@ -331,8 +331,19 @@ def threads(repeats):
     print(f"threads: 1 {one:.3f} s, 2 {two:.3f} s, ratio {one / two:.2f}, same bits {same}", flush=True)
 
 
+# a child starts with its parent's peak, so the peak is reset (Linux)
+PEAK = """
+def reset_peak():
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+def peak():
+    with open("/proc/self/status") as file:
+        return int(next(line for line in file if line.startswith("VmHWM")).split()[1]) / 1024
+"""
+
 MEMORY = """
-import resource, sys, time, numpy as np
+import sys, time, numpy as np
 from archetypal_triplet import ArchetypalAnalysis
 n, k = int(sys.argv[1]), 20
 ArchetypalAnalysis(k).fit(np.random.default_rng(0).normal(size=(2000, 50)).astype(np.float32))
@@ -342,12 +353,11 @@ corners = rng.normal(size=(k, 50))
 for start in range(0, n, 10000):
     m = min(10000, n - start)
     X[start:start + m] = rng.dirichlet(np.ones(k), m) @ corners + 0.05 * rng.normal(size=(m, 50))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-cpu = time.process_time()
+reset_peak()
+before, cpu = peak(), time.process_time()
 model = ArchetypalAnalysis(k, random_state=0).fit(X)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 own = model.coefficients_.nbytes / 2**20
-print(n, time.process_time() - cpu, peak - before, own, model.n_iter_, model.duality_gap_)
+print(n, time.process_time() - cpu, peak() - before, own, model.n_iter_, model.duality_gap_)
 """
 
 
@@ -355,7 +365,7 @@ def memory():
     """Peak memory beyond X, and the exponent of CPU time in n."""
     times = {}
     for n in (10_000, 100_000, 1_000_000):
-        command = [sys.executable, "-c", MEMORY, str(n)]
+        command = [sys.executable, "-c", PEAK + MEMORY, str(n)]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
         _, cpu, peak, own, n_iter, gap = map(float, run.stdout.split())
         times[n] = cpu
@@ -365,16 +375,17 @@ def memory():
 
 
 PEER_MEMORY = """
-import resource, sys
+import sys
 sys.path.insert(0, sys.argv[1])
 import archetypes_benchmark as benchmark
 method, name = sys.argv[2:]
 X, k = benchmark.SETS[name][0](), benchmark.SETS[name][1]
 fit = benchmark.METHODS[method]
 fit(X[:200], 3)  # imports and compilation
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+reset_peak()
+before = peak()
 fit(X, k)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
+print(peak() - before)
 """
 
 
@@ -386,7 +397,7 @@ def peer_memory(names):
         for name in names:
             peaks = []
             for method in METHODS:
-                command = [sys.executable, "-W", "ignore", "-c", PEER_MEMORY, folder, method, name]
+                command = [sys.executable, "-W", "ignore", "-c", PEAK + PEER_MEMORY, folder, method, name]
                 run = subprocess.run(command, capture_output=True, text=True, check=False)
                 peaks.append(
                     f"{method} {float(run.stdout.split()[-1]):.0f} MB"

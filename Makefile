@@ -60,7 +60,7 @@ test-slow: $(VENV)/.with-test  ## the slow tests
 	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m slow
 
 test-nojit: $(VENV)/.with-test  ## the kernels' tests with numba switched off (coverage can see them, bounds are checked)
-	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(PYTEST_WORKERS) tests/archetypes -m "not slow"
+	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(PYTEST_WORKERS) tests/archetypes tests/images -m "not slow"
 
 $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(CHECK_PYTHON)

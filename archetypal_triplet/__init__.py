@@ -24,6 +24,7 @@ _PUBLIC = {
     "parsimonious": "archetypal_triplet.archetypes",
     "archetypes": None,
     "datasets": None,
+    "images": None,
     "labels": None,
     "plotting": None,
     "qc": None,

@@ -229,3 +229,12 @@ def naive_furthest_sum(X, n_archetypes, n_exchanges=10):
             sums.append(sum(distances) if min(distances) > 0 else -np.inf)
         chosen.append(int(np.argmax(sums)))
     return chosen
+
+
+def naive_aggregate(groups, X, how):
+    """Mean or median of the rows of each group, by the group's values, as they first occur."""
+    rows = {}
+    for group, x in zip(groups, X, strict=True):
+        rows.setdefault(tuple(group), []).append(x)
+    reduce = {"mean": np.mean, "median": np.median}[how]
+    return {group: reduce(own, axis=0) for group, own in rows.items()}

@@ -1,5 +1,6 @@
-"""A screen as tables: reading and writing profiles, normalization, averages of neighboring cells."""
+"""A screen as tables: reading and writing, normalization, averages of neighboring cells and of wells."""
 
+from archetypal_triplet.screens._aggregate import aggregate_profiles
 from archetypal_triplet.screens._files import read_table, write_table
 from archetypal_triplet.screens._neighbors import NeighborAverager
 from archetypal_triplet.screens._normalizer import ScreenNormalizer
@@ -9,6 +10,7 @@ __all__ = [
     "NeighborAverager",
     "ProfileSummary",
     "ScreenNormalizer",
+    "aggregate_profiles",
     "check_profiles",
     "clean_profiles",
     "read_profiles",

@@ -1,6 +1,10 @@
-"""Assay quality: how well the controls can be told apart."""
+"""Assay quality: controls, plates, batches."""
 
+from archetypal_triplet.qc._b_scores import compute_b_scores
+from archetypal_triplet.qc._batches import compute_batch_mixing, compute_variance_explained
 from archetypal_triplet.qc._controls import compute_control_separability
+from archetypal_triplet.qc._drift import compute_plate_drift
+from archetypal_triplet.qc._positions import compute_position_effects
 from archetypal_triplet.qc._separation import (
     compute_auc,
     compute_robust_z_prime,
@@ -10,8 +14,13 @@ from archetypal_triplet.qc._separation import (
 
 __all__ = [
     "compute_auc",
+    "compute_b_scores",
+    "compute_batch_mixing",
     "compute_control_separability",
+    "compute_plate_drift",
+    "compute_position_effects",
     "compute_robust_z_prime",
     "compute_ssmd",
+    "compute_variance_explained",
     "compute_z_prime",
 ]

@@ -30,7 +30,7 @@ def parse_well(name):
     match = _WELL.fullmatch(str(name).strip())
     if not match:
         raise ValueError(
-            f"{name!r} is not the name of a well. Wells are called by the letters of their row and the number "
+            f"{str(name)!r} is not the name of a well. Wells are called by the letters of their row and the number "
             "of their column: A01, a1, AF48."
         )
     letters = match[1].upper()

@@ -35,7 +35,7 @@ def compute_masked_median(values, axis):
     return np.where(n > 0, (low + high) / 2, 0.0)
 
 
-def polish_medians(plates, max_iter):
+def polish_medians(plates, max_iter, tolerance=_TOLERANCE):
     """Tukey's two-way median polish of many plates at once.
 
     Parameters
@@ -44,6 +44,8 @@ def polish_medians(plates, max_iter):
         Wells; NaN where there is none.
     max_iter : int
         Largest number of rounds.
+    tolerance : float, default=0.01
+        Stop when no median moves further, as a share of the plate's spread.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def polish_medians(plates, max_iter):
         columns = compute_masked_median(residuals[active], axis=1)
         residuals[active] -= columns
         moved = np.maximum(np.abs(rows).max(axis=(1, 2)), np.abs(columns).max(axis=(1, 2)))
-        active = active[moved > _TOLERANCE * spread[active]]
+        active = active[moved > tolerance * spread[active]]
         if not len(active):
             break
     return residuals

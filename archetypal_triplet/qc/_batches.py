@@ -243,7 +243,8 @@ def compute_batch_mixing(
     if len(names) < 2 or len(values) < 10:
         reason = f"{len(values)} negative controls in {len(names)} batches; 10 in two are needed"
         return pd.DataFrame([("all", np.nan, np.nan, np.nan, len(values), reason)], columns=columns)
-    spread = values.std(axis=0)
+    # within batches: a batch far away must not shrink the column that shows it
+    spread = np.sqrt(((values - _means(values, codes)[codes]) ** 2).mean(axis=0))
     values = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     neighbors, weights = _compute_neighbor_weights(values, min(perplexity, (len(values) - 1) / 3))
 

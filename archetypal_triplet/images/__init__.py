@@ -1,1 +1,16 @@
 """A screen as images: layouts of plates, lazy access to fields, cells and their crops, features."""
+
+from archetypal_triplet.images._blocks import compute_channel_limits, iter_blocks
+from archetypal_triplet.images._planes import Plane, read_plane
+from archetypal_triplet.images._stack import ImageStack
+from archetypal_triplet.images._write import write_ome_tiff, write_ome_zarr_plate
+
+__all__ = [
+    "ImageStack",
+    "Plane",
+    "compute_channel_limits",
+    "iter_blocks",
+    "read_plane",
+    "write_ome_tiff",
+    "write_ome_zarr_plate",
+]

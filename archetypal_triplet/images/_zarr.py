@@ -1,0 +1,106 @@
+"""Planes of OME-Zarr images, versions 0.4 and 0.5."""
+
+from pathlib import Path
+
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.images._formats import ImageError, check_dtype, check_pixels
+
+_SHAPES = {2: "yx", 3: "cyx", 4: "czyx", 5: "tczyx"}
+
+
+class ZarrImage:
+    """One OME-Zarr image, at its highest resolution.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the image, with ``zarr.json`` (0.5) or ``.zattrs`` (0.4).
+    """
+
+    def __init__(self, path):
+        zarr = import_optional("zarr", extra="images")
+        self.path = path
+        try:
+            group = zarr.open(path, mode="r")
+        except FileNotFoundError:
+            raise ImageError(
+                f"{path} is a folder and holds no OME-Zarr image: neither zarr.json nor .zgroup is there."
+            ) from None
+        if hasattr(group, "shape"):
+            raise ImageError(
+                f"{path} is a Zarr array without the description of an OME image: name the folder above it."
+            )
+        attributes = dict(group.attrs)
+        multiscales = attributes.get("ome", attributes).get("multiscales")
+        if not multiscales:
+            raise ImageError(
+                f"{path} is a Zarr group, and no OME image: its attributes lack 'multiscales'. Name the folder of "
+                "one field, such as plate.zarr/A/1/0."
+            )
+        level = multiscales[0]["datasets"][0]["path"]
+        try:
+            self._array = group[level]
+        except KeyError:
+            raise ImageError(
+                f"{path} lacks its array {level!r}: it was not copied or written whole."
+            ) from None
+        axes = multiscales[0].get("axes") or _SHAPES[self._array.ndim]
+        self.axes = [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
+        if len(self.axes) != self._array.ndim or self.axes[-2:] != ["y", "x"]:
+            raise ImageError(f"{path} has axes {self.axes} for an array of shape {self._array.shape}.")
+
+    def close(self):
+        """Do nothing: chunks are opened only while they are read."""
+
+    def probe(self, index):
+        """Return shape and dtype of a plane, without reading it.
+
+        Parameters
+        ----------
+        index : tuple of int or None
+            Which plane.
+
+        Returns
+        -------
+        shape : tuple of int
+            Height and width.
+        dtype : dtype
+            Type of the grey values.
+        """
+        self._key(index)
+        return tuple(self._array.shape[-2:]), check_dtype(self._array.dtype, self.path)
+
+    def read(self, index):
+        """Return a plane.
+
+        Parameters
+        ----------
+        index : tuple of int or None
+            Which plane.
+
+        Returns
+        -------
+        ndarray of shape (height, width)
+            Grey values.
+        """
+        return check_pixels(self._array[self._key(index)], self.path)
+
+    def _key(self, index):
+        sizes = dict(zip(self.axes[:-2], self._array.shape, strict=False))
+        shown = ", ".join(f"{axis}={n}" for axis, n in sizes.items())
+        if index is None and any(n > 1 for n in sizes.values()):
+            raise ImageError(
+                f"{self.path} holds planes of {shown}, and none was chosen: say which channel is meant."
+            )
+        wanted = dict(zip("czt", index or (), strict=False))
+        if any(not 0 <= i < sizes.get(axis, 1) for axis, i in wanted.items()):
+            asked = ", ".join(f"{axis}={i}" for axis, i in wanted.items())
+            raise ImageError(
+                f"{self.path} holds {shown or 'one plane'}, and {asked} was asked for (counted from 0)."
+            )
+        return tuple(wanted.get(axis, 0) for axis in self.axes[:-2])
+
+
+def is_zarr(path):
+    """Tell whether a path is a folder, which only OME-Zarr images are."""
+    return Path(path).is_dir()

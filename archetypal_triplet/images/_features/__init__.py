@@ -1,0 +1,1 @@
+"""The measurements behind `ImageFeatures`: a file for each group, and the list of groups."""

@@ -15,6 +15,7 @@ from importlib import import_module as _import_module
 _PUBLIC = {
     "ArchetypalAnalysis": "archetypal_triplet.archetypes",
     "EnsembleLabeler": "archetypal_triplet.labels",
+    "ImageFeatures": "archetypal_triplet.images",
     "NeighborAverager": "archetypal_triplet.screens",
     "PseudoLabeler": "archetypal_triplet.labels",
     "ScreenNormalizer": "archetypal_triplet.screens",

@@ -1,11 +1,13 @@
 """A screen as images: layouts of plates, lazy access to fields, cells and their crops, features."""
 
 from archetypal_triplet.images._blocks import compute_channel_limits, iter_blocks
+from archetypal_triplet.images._image_features import ImageFeatures
 from archetypal_triplet.images._planes import Plane, read_plane
 from archetypal_triplet.images._stack import ImageStack
 from archetypal_triplet.images._write import write_ome_tiff, write_ome_zarr_plate
 
 __all__ = [
+    "ImageFeatures",
     "ImageStack",
     "Plane",
     "compute_channel_limits",

@@ -1,10 +1,11 @@
-"""Assay quality: controls, plates, batches."""
+"""Assay quality: controls, plates, batches, replicates."""
 
 from archetypal_triplet.qc._b_scores import compute_b_scores
 from archetypal_triplet.qc._batches import compute_batch_mixing, compute_variance_explained
 from archetypal_triplet.qc._controls import compute_control_separability
 from archetypal_triplet.qc._drift import compute_plate_drift
 from archetypal_triplet.qc._positions import compute_position_effects
+from archetypal_triplet.qc._replicates import compute_replicate_correlation, compute_replicate_precision
 from archetypal_triplet.qc._separation import (
     compute_auc,
     compute_robust_z_prime,
@@ -19,6 +20,8 @@ __all__ = [
     "compute_control_separability",
     "compute_plate_drift",
     "compute_position_effects",
+    "compute_replicate_correlation",
+    "compute_replicate_precision",
     "compute_robust_z_prime",
     "compute_ssmd",
     "compute_variance_explained",

@@ -1,0 +1,283 @@
+"""Do replicates of a treatment resemble each other more than they resemble the rest?"""
+
+import tempfile
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+from archetypal_triplet._utils._columns import PLATE
+from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._roles import as_names
+from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
+
+_KEY, _OWN = "Metadata_Replicate_Key", "Metadata_Reference_Index"
+
+
+def _take_replicates(X, replicate, negative, plate, features):
+    """Wells that are replicates or negative controls: keys, controls, plates and values."""
+    table = check_table(X)
+    names = as_names(replicate)
+    check_columns_exist(table, names, parameter="replicate")
+    check_columns_exist(table, [plate], parameter="plate")
+    is_negative = select_rows(table, negative, parameter="negative")
+    known = ~table[names].isna().any(axis=1).to_numpy()
+    key = table[names].astype(str).agg(" | ".join, axis=1)
+    n_alike = key[known & ~is_negative].value_counts()
+    is_replicate = known & ~is_negative & key.isin(n_alike.index[n_alike > 1]).to_numpy()
+    if not is_replicate.any():
+        raise ValueError(
+            f"replicate={replicate!r}: no two rows beside the negative controls have equal values there. "
+            "Name the columns that replicates share, such as the compound and its concentration."
+        )
+    chosen = is_replicate | is_negative
+    values, _ = take_measured(table[chosen], features)
+    return (
+        key[chosen].to_numpy(),
+        is_negative[chosen],
+        table.loc[chosen, plate].astype(str).to_numpy(),
+        values,
+    )
+
+
+@validate_params(
+    {
+        "X": "no_validation",
+        "replicate": [str, list],
+        "negative": [str],
+        "plate": [str],
+        "features": [list, None],
+        "n_null": [Interval(Integral, 100, None, closed="left")],
+        "level": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def compute_replicate_precision(
+    X, *, replicate, negative, plate=PLATE, features=None, n_null=10_000, level=0.05, random_state=None
+):
+    """Compute how well each treatment's replicates find each other among the negative controls (mAP).
+
+    For each replicate the other replicates and the negative controls **of its own plate** are ranked by
+    cosine similarity; average precision is 1 where all replicates come first. The mean over the replicates of a
+    treatment is its mean average precision, computed by copairs.
+
+    Parameters
+    ----------
+    X : DataFrame
+        One row per well.
+    replicate : str or list of str
+        Columns whose equal values mark replicates: compound and concentration, say.
+    negative : str
+        Query that chooses the negative controls.
+    plate : str, default="Metadata_Plate"
+        Column that names the plate. Against the controls of all plates the number would grow with their
+        number, and plate effects would pass for phenotypes.
+    features : list of str or None, default=None
+        Columns to compare; None takes ``Embedding_*``, or where there are none all numbers that are neither
+        metadata nor shares.
+    n_null : int, default=10000
+        Size of the null distribution.
+    level : float, default=0.05
+        Level of `is_retrieved`, after correction for the number of treatments.
+    random_state : int, RandomState instance or None, default=None
+        Draws the null distribution.
+
+    Returns
+    -------
+    DataFrame
+        One row per treatment: replicate (its values, joined by " | "), n_replicates,
+        mean_average_precision, normalized (0 expected by chance, 1 best), p_value, corrected_p_value
+        (Benjamini-Hochberg) and is_retrieved.
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, nothing has replicates, no replicate has controls on its plate, or values
+        are NaN.
+    ImportError
+        If copairs is not installed.
+
+    References
+    ----------
+    Kalinin A. A. et al. (2025). A versatile information retrieval framework for evaluating profile strength
+    and similarity. Nature Communications 16, 5181.
+
+    Examples
+    --------
+    >>> from archetypal_triplet.datasets import make_screen
+    >>> from archetypal_triplet.qc import compute_replicate_precision
+    >>> profiles = make_screen(1, 3, plate_format=96, n_doses=2, random_state=0).profiles
+    >>> precision = compute_replicate_precision(
+    ...     profiles,
+    ...     replicate=["Metadata_Compound", "Metadata_Concentration_uM"],
+    ...     negative="Metadata_ControlType == 'negative'",
+    ...     n_null=1000,
+    ...     random_state=0,
+    ... )
+    >>> bool(precision["mean_average_precision"].between(0, 1).all())
+    True
+    """
+    copairs = import_optional("copairs.map", extra="qc")
+    pd = import_optional("pandas", extra="screens")
+    key, is_negative, plates, values = _take_replicates(X, replicate, negative, plate, features)
+    alone = ~is_negative & ~np.isin(plates, plates[is_negative])
+    if alone.all() or (alone | is_negative).all():
+        raise ValueError(
+            f"No replicate has a negative control on its own plate (plate={plate!r}, negative={negative!r}). "
+            "Check both."
+        )
+    meta = pd.DataFrame({_KEY: key, PLATE: plates, "is_negative": is_negative})
+    # a control has no replicates: it is of a kind with itself only
+    meta[_OWN] = np.where(is_negative, np.arange(len(meta)), -1)
+    seed = check_random_state(0 if random_state is None else random_state).randint(np.iinfo(np.int32).max)
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as cache:  # its own cache lies in the home
+        warnings.simplefilter("ignore")
+        scores = copairs.average_precision(
+            meta,
+            values,
+            pos_sameby=[_KEY, _OWN],
+            pos_diffby=[],
+            neg_sameby=[PLATE],
+            neg_diffby=["is_negative"],
+            progress_bar=False,
+        )
+        scores = scores[~scores["is_negative"].astype(bool)]
+        found = copairs.mean_average_precision(
+            scores,
+            sameby=[_KEY],
+            null_size=n_null,
+            threshold=level,
+            seed=int(seed),
+            progress_bar=False,
+            cache_dir=cache,
+        )
+    found["n_replicates"] = found["indices"].map(len)
+    names = {
+        _KEY: "replicate",
+        "n_replicates": "n_replicates",
+        "mean_average_precision": "mean_average_precision",
+        "mean_normalized_average_precision": "normalized",
+        "p_value": "p_value",
+        "corrected_p_value": "corrected_p_value",
+        "below_corrected_p": "is_retrieved",
+    }
+    return found[list(names)].rename(columns=names).sort_values("replicate", ignore_index=True)
+
+
+def _compute_median_correlation(values):
+    """Median Pearson correlation of all pairs of rows of standardized `values` (..., n_rows, n_columns)."""
+    products = values @ np.swapaxes(values, -1, -2)
+    return np.median(products[..., *np.triu_indices(values.shape[-2], 1)], axis=-1)
+
+
+@validate_params(
+    {
+        "X": "no_validation",
+        "replicate": [str, list],
+        "negative": [str],
+        "plate": [str],
+        "features": [list, None],
+        "n_null": [Interval(Integral, 20, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def compute_replicate_correlation(
+    X, *, replicate, negative, plate=PLATE, features=None, n_null=1000, random_state=None
+):
+    """Compute the correlation of each treatment's replicates, beside that of wells of different treatments.
+
+    The median Pearson correlation of all pairs of a treatment's replicates, across the columns, is compared
+    with that of as many wells drawn from different treatments.
+
+    Parameters
+    ----------
+    X : DataFrame
+        One row per well.
+    replicate : str or list of str
+        Columns whose equal values mark replicates.
+    negative : str
+        Query that chooses the negative controls, which are left out.
+    plate : str, default="Metadata_Plate"
+        Column that names the plate.
+    features : list of str or None, default=None
+        Columns to correlate, three at least; None takes ``Embedding_*``, or where there are none all numbers
+        that are neither metadata nor shares.
+    n_null : int, default=1000
+        Draws of wells of different treatments, for each number of replicates.
+    random_state : int, RandomState instance or None, default=None
+        Draws them.
+
+    Returns
+    -------
+    DataFrame
+        One row per treatment: replicate, n_replicates, correlation, null_95 (95th percentile of the wells of
+        different treatments) and is_replicating (correlation above it). The mean of the last is known as
+        percent replicating.
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, nothing has replicates, there are fewer than three columns or five
+        treatments, or values are NaN.
+
+    Notes
+    -----
+    Replicates in the same well position of different plates share the effect of that position; they may
+    correlate for that reason.
+
+    References
+    ----------
+    Way G. P. et al. (2022). Morphology and gene expression profiling provide complementary information for
+    mapping cell state. Cell Systems 13(11), 911-923, section on percent replicating.
+
+    Examples
+    --------
+    >>> from archetypal_triplet.datasets import make_screen
+    >>> from archetypal_triplet.qc import compute_replicate_correlation
+    >>> profiles = make_screen(1, 3, plate_format=96, n_doses=2, random_state=0).profiles
+    >>> correlation = compute_replicate_correlation(
+    ...     profiles,
+    ...     replicate=["Metadata_Compound", "Metadata_Concentration_uM"],
+    ...     negative="Metadata_ControlType == 'negative'",
+    ...     random_state=0,
+    ... )
+    >>> correlation["n_replicates"].unique().tolist()
+    [3, 24]
+    """
+    pd = import_optional("pandas", extra="screens")
+    key, is_negative, _, values = _take_replicates(X, replicate, negative, plate, features)
+    key, values = key[~is_negative], values[~is_negative]
+    names, codes = np.unique(key, return_inverse=True)
+    if values.shape[1] < 3 or len(names) < 5:
+        raise ValueError(
+            f"{count_of(len(names), 'treatment')} with replicates in {count_of(values.shape[1], 'column')}: "
+            "a correlation needs 3 columns, and its null distribution 5 treatments."
+        )
+    values = values - values.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    values = values / np.where(length > 0, length, 1.0)
+    rng = np.random.default_rng(
+        None if random_state is None else check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    )
+    counts = np.bincount(codes)
+    starts = np.append(0, np.cumsum(counts))[:-1]
+    order = np.argsort(codes, kind="stable")
+    limits = {}
+    for n in np.unique(counts):
+        n_drawn = min(n, len(names))
+        treatments = np.argsort(rng.random((n_null, len(names))), axis=1)[:, :n_drawn]
+        wells = order[starts[treatments] + rng.integers(counts[treatments])]
+        limits[n] = np.quantile(_compute_median_correlation(values[wells]), 0.95)
+    correlation = [
+        float(_compute_median_correlation(values[order[s : s + n]]))
+        for s, n in zip(starts, counts, strict=True)
+    ]
+    found = pd.DataFrame({"replicate": names, "n_replicates": counts, "correlation": correlation})
+    found["null_95"] = found["n_replicates"].map(limits)
+    found["is_replicating"] = found["correlation"] > found["null_95"]
+    return found

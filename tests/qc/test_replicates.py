@@ -1,0 +1,105 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from archetypal_triplet.qc import compute_replicate_correlation, compute_replicate_precision
+
+NEGATIVE = "Metadata_ControlType == 'negative'"
+
+
+def make_replicates(seed, effect, n_treatments=10, n_plates=4, n_controls=12, n_columns=8):
+    """One well of each treatment a plate; the first half of the treatments do something."""
+    rng = np.random.default_rng(seed)
+    directions = rng.standard_normal((n_treatments, n_columns))
+    directions[n_treatments // 2 :] = 0
+    treatment = np.r_[np.arange(n_treatments), np.full(n_controls, -1)]
+    X = rng.standard_normal((n_plates, len(treatment), n_columns))
+    X[:, :n_treatments] += effect * directions
+    table = pd.DataFrame(X.reshape(-1, n_columns)).add_prefix("Embedding_")
+    name = [f"c{t}" if t >= 0 else "DMSO" for t in treatment]
+    return table.assign(
+        Metadata_Plate=np.repeat([f"P{p}" for p in range(n_plates)], len(treatment)),
+        Metadata_Compound=name * n_plates,
+        Metadata_ControlType=["sample" if t >= 0 else "negative" for t in treatment] * n_plates,
+    )
+
+
+def measure(function, table, **options):
+    defaults = {"replicate": "Metadata_Compound", "negative": NEGATIVE, "random_state": 0}
+    return function(table, **(defaults | options))
+
+
+def naive_average_precision(table, row):
+    """Of one well: its replicates among them and the controls of its plate, by cosine similarity."""
+    X = table.filter(like="Embedding_").to_numpy()
+    one = table.iloc[row]
+    alike = (table["Metadata_Compound"] == one["Metadata_Compound"]).to_numpy()
+    controls = (table["Metadata_ControlType"] == "negative") & (
+        table["Metadata_Plate"] == one["Metadata_Plate"]
+    )
+    others = [i for i in np.flatnonzero(alike | controls.to_numpy()) if i != row]
+    cosine = X[others] @ X[row] / np.linalg.norm(X[others], axis=1) / np.linalg.norm(X[row])
+    hits = alike[np.array(others)[np.argsort(-cosine)]]
+    return np.mean([hits[: i + 1].mean() for i in np.flatnonzero(hits)])
+
+
+def test_precision_is_that_of_a_loop():
+    table = make_replicates(0, 1.0)
+    found = measure(compute_replicate_precision, table, n_null=200).set_index("replicate")
+    for name in ("c0", "c7"):
+        rows = np.flatnonzero(table["Metadata_Compound"] == name)
+        expected = np.mean([naive_average_precision(table, row) for row in rows])
+        assert found.loc[name, "mean_average_precision"] == pytest.approx(expected, abs=1e-5)
+    assert "DMSO" not in found.index
+    assert (found["n_replicates"] == 4).all()
+
+
+def test_active_treatments_are_retrieved_and_others_are_not():
+    found = measure(compute_replicate_precision, make_replicates(1, 3.0), n_null=2000)
+    assert found["is_retrieved"].tolist() == 5 * [True] + 5 * [False]
+
+
+def test_neither_the_seed_nor_the_home_is_touched(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    table = make_replicates(2, 1.0)
+    first, second = (measure(compute_replicate_precision, table, n_null=200) for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_correlation_is_the_median_of_pairs():
+    table = make_replicates(3, 2.0)
+    found = measure(compute_replicate_correlation, table).set_index("replicate")
+    rows = table[table["Metadata_Compound"] == "c3"].filter(like="Embedding_").to_numpy()
+    pairs = np.corrcoef(rows)[np.triu_indices(4, 1)]
+    assert found.loc["c3", "correlation"] == pytest.approx(np.median(pairs))
+    assert found["is_replicating"].iloc[:5].all()
+
+
+def test_unlike_treatments_replicate_as_often_as_chance():
+    shares = [
+        measure(compute_replicate_correlation, make_replicates([s, 4], 0.0, n_treatments=40))[
+            "is_replicating"
+        ]
+        for s in range(10)
+    ]
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.033)  # three standard errors
+
+
+def test_what_is_wrong_is_said():
+    table = make_replicates(5, 1.0)
+    with pytest.raises(
+        ValueError, match=r"replicate='Embedding_0': no two rows beside the negative controls"
+    ):
+        measure(compute_replicate_precision, table, replicate="Embedding_0")
+    elsewhere = table.assign(
+        Metadata_Plate=np.where(table["Metadata_ControlType"] == "negative", "other", table["Metadata_Plate"])
+    )
+    with pytest.raises(ValueError, match=r"No replicate has a negative control on its own plate"):
+        measure(compute_replicate_precision, elsewhere)
+    with pytest.raises(
+        ValueError, match=r"10 treatments with replicates in 2 columns: a correlation needs 3"
+    ):
+        measure(compute_replicate_correlation, table, features=["Embedding_0", "Embedding_1"])

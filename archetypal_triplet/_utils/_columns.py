@@ -78,3 +78,11 @@ def pad_well(name):
     """Write a well as an upper-case row and a column of two digits ("a1" gives "A01"); other names stay."""
     match = re.fullmatch(r"([A-Za-z]{1,2})0*(\d{1,2})", str(name).strip())
     return f"{match[1].upper()}{int(match[2]):02d}" if match else name
+
+
+def metadata_name(name):
+    """Write a column's name as cytominer does: "control_type" gives "Metadata_ControlType"; such names stay."""
+    name = str(name).strip().removeprefix("Image_")
+    if is_metadata(name):
+        return name
+    return METADATA_PREFIX + "".join(word[:1].upper() + word[1:] for word in re.split(r"[\W_]+", name))

@@ -2,16 +2,21 @@
 
 from archetypal_triplet.images._blocks import compute_channel_limits, iter_blocks
 from archetypal_triplet.images._image_features import ImageFeatures
+from archetypal_triplet.images._layout import Layout, read_layout
+from archetypal_triplet.images._patterns import PATTERNS
 from archetypal_triplet.images._planes import Plane, read_plane
 from archetypal_triplet.images._stack import ImageStack
 from archetypal_triplet.images._write import write_ome_tiff, write_ome_zarr_plate
 
 __all__ = [
+    "PATTERNS",
     "ImageFeatures",
     "ImageStack",
+    "Layout",
     "Plane",
     "compute_channel_limits",
     "iter_blocks",
+    "read_layout",
     "read_plane",
     "write_ome_tiff",
     "write_ome_zarr_plate",

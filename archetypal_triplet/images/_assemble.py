@@ -1,0 +1,250 @@
+"""From one row per plane to one row per field: sorting, what is missing, what is there twice."""
+
+import re
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import METADATA_PREFIX, PLATE, SITE, WELL
+from archetypal_triplet._utils._frames import shorten
+from archetypal_triplet._utils._wells import PLATE_FORMATS, parse_well, parse_wells, well_name
+from archetypal_triplet.images._planes import Plane
+
+PROBLEM_COLUMNS = ["Kind", "File", PLATE, WELL, SITE, "Channel", "Message"]
+_KEYS = ["plate", "well", "field"]
+_COLUMNS = {"plate": PLATE, "well": WELL, "field": SITE, "channel": "Channel", "path": "File"}
+_N_LISTED = 10_000
+
+
+def assemble(planes, found, channels, *, plate_format=None, z=None, t=None):
+    """Arrange planes by field and channel.
+
+    Parameters
+    ----------
+    planes : pandas.DataFrame
+        Columns path, exists, plate, well, field, channel, and maybe index (tuples), z, t and ``Metadata_``
+        columns, as text.
+    found : list of str or None
+        Channels in their order; None sorts them.
+    channels : list of str, dict of str to str or None
+        As in `read_layout`.
+    plate_format : int, default=None
+        Number of wells of a plate.
+    z, t : int, default=None
+        Plane of a stack, time point.
+
+    Returns
+    -------
+    fields : pandas.DataFrame
+        One row per field.
+    channels : list of str
+        Names of the channels.
+    grid : list of list of (Plane or None)
+        Planes by field and channel.
+    problems : list of dict
+        With some of the keys `PROBLEM_COLUMNS`.
+    """
+    for column in ("field", "z", "t"):
+        if column not in planes:
+            planes = planes.assign(**{column: ""})
+    planes, problems = _read_wells(planes, plate_format)
+    planes["field"] = _plain_numbers(planes["field"]).replace("", "1")
+    chosen, names = choose_channels(planes["channel"], found, channels)
+    planes = planes[planes["channel"].isin(chosen)]
+    planes = _choose(planes, "t", t, "time points")
+    planes = _choose(planes, "z", z, "planes of a stack (z)")
+    planes = _sort(planes)
+    twice = planes.duplicated([*_KEYS, "channel"]).to_numpy()
+    problems += _duplicates(planes, twice)
+    planes = planes[~twice]
+    number = planes.groupby(_KEYS, sort=False).ngroup().to_numpy()
+    at = np.full((number[-1] + 1, len(chosen)), -1)
+    at[number, planes["channel"].map({c: i for i, c in enumerate(chosen)}).to_numpy()] = np.arange(
+        len(planes)
+    )
+    first = np.flatnonzero(np.diff(number, prepend=-1))
+    fields = _fields(planes, first, number)
+    grid, lost = _grid(planes, at)
+    problems += _missing(fields, planes, at, lost, names)
+    problems += _fewer_fields(fields)
+    return fields, names, grid, problems
+
+
+def choose_channels(channel, found, wanted):
+    """Return which channels to take, and how to call them.
+
+    Parameters
+    ----------
+    channel : pandas.Series
+        Channel of each plane.
+    found : list of str or None
+        Channels in their order; None sorts them as a person does.
+    wanted : list of str, dict of str to str or None
+        As in `read_layout`.
+
+    Returns
+    -------
+    chosen, names : list of str
+        Channels as they are called in the files, and as they are to be called.
+    """
+    found = sorted(channel.unique(), key=natural) if found is None else list(found)
+    if wanted is None:
+        return found, found
+    if isinstance(wanted, dict):
+        chosen, names = [str(c) for c in wanted], [str(c) for c in wanted.values()]
+    elif isinstance(wanted, str):
+        raise ValueError(f"channels={wanted!r} is one text. Pass a list, such as {found!r}.")
+    else:
+        names = [str(c) for c in wanted]
+        new = not set(names) & set(found)
+        if new and len(names) != len(found):
+            raise ValueError(
+                f"channels has {len(names)} names, {names!r}, and the files have {len(found)} channels, {found!r}. "
+                "Pass some of these, or a new name for each, or a dict from these to new names."
+            )
+        chosen = found if new else names
+    unknown = [c for c in chosen if c not in found]
+    if unknown or not chosen:
+        raise ValueError(
+            f"channels has {unknown!r}, and the files have the channels {found!r}. Choose of these."
+        )
+    if len(set(names)) < len(names) or len(set(chosen)) < len(chosen):
+        raise ValueError(f"channels={wanted!r} names a channel twice. Name each once.")
+    return chosen, names
+
+
+def natural(text):
+    """Return a key that sorts "w2" before "w10"."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", text)]
+
+
+def _read_wells(planes, plate_format):
+    """Write wells as "A01"; leave out planes whose well is none, or lies outside of the plate."""
+    n_rows, n_columns = PLATE_FORMATS[plate_format or 1536]
+    wells, wrong = {}, {}
+    for name in planes["well"].unique():
+        try:
+            row, column = parse_well(name)
+        except ValueError as error:
+            wrong[name] = ("unparsed", str(error))
+            continue
+        wells[name] = well_name(row, column)
+        if row >= n_rows or column >= n_columns:
+            end = well_name(n_rows - 1, n_columns - 1)
+            outside = f"lies outside of a plate of {plate_format or 1536} wells, which ends at {end}"
+            wrong[name] = ("outside plate", f"well {wells[name]} {outside}")
+    if not wrong:
+        return planes.assign(well=planes["well"].map(wells)), []
+    bad = planes[planes["well"].isin(wrong)]
+    if len(bad) == len(planes):
+        raise ValueError(f"No image lies in a well: {shorten((m for _, m in wrong.values()), 2)}")
+    problems = [
+        {"Kind": wrong[w][0], "File": path, PLATE: plate, WELL: wells.get(w, w), "Message": wrong[w][1]}
+        for path, plate, w in bad[["path", "plate", "well"]].head(_N_LISTED).itertuples(index=False)
+    ]
+    good = planes[~planes["well"].isin(wrong)].reset_index(drop=True)
+    return good.assign(well=good["well"].map(wells)), problems
+
+
+def _plain_numbers(column):
+    """Write numbers without leading zeros; other text stays."""
+    plain = {text: str(int(text)) if text.isdigit() else text for text in column.unique()}
+    return column.map(plain).astype(object)
+
+
+def _choose(planes, axis, wanted, noun):
+    """Take one plane of a stack, or one time point; raise if there are several and none is wanted."""
+    numbers = _plain_numbers(planes[axis])
+    if wanted is None:
+        several = planes.assign(_n=numbers).groupby([*_KEYS, "channel"])["_n"].nunique()
+        if axis == "t":  # each z of each time point: the same question, asked once
+            several = several[several > 1]
+        several = several[several > 1]
+        if len(several):
+            plate, well, site, channel = several.index[0]
+            values = sorted(numbers.unique(), key=natural)
+            raise ValueError(
+                f"There are several {noun}, {shorten(values, 8)} (first: plate {plate}, well {well}, field {site}, "
+                f"channel {channel}). Say which one to take, {axis}={values[len(values) // 2]}, or project the stack "
+                "before."
+            )
+        return planes
+    if str(wanted) not in set(numbers):
+        raise ValueError(
+            f"{axis}={wanted!r} is not there. There are {shorten(sorted(set(numbers), key=natural), 20)}."
+        )
+    return planes[numbers == str(wanted)]
+
+
+def _sort(planes):
+    rows, columns = parse_wells(planes["well"])
+    ranks = {text: i for i, text in enumerate(sorted(planes["field"].unique(), key=natural))}
+    order = planes.assign(_row=rows, _column=columns, _site=planes["field"].map(ranks))
+    order = order.sort_values(["plate", "_row", "_column", "_site", "channel", "path"], kind="stable")
+    return order.drop(columns=["_row", "_column", "_site"]).reset_index(drop=True)
+
+
+def _fields(planes, first, number):
+    """Return the table of fields: keys, and the metadata that all planes of a field share."""
+    taken = planes.iloc[first].reset_index(drop=True)
+    fields = taken[_KEYS].rename(columns=_COLUMNS)
+    for column in (c for c in planes.columns if c.startswith(METADATA_PREFIX)):
+        values = planes[column]
+        of_field = values.iloc[first[number]].to_numpy()
+        same = (values.to_numpy() == of_field) | (
+            values.isna().to_numpy() & values.iloc[first[number]].isna().to_numpy()
+        )
+        if same.all():
+            fields[column] = taken[column].to_numpy()
+    return fields
+
+
+def _grid(planes, at):
+    """Return planes by field and channel, and which are listed without a file."""
+    paths, exists = planes["path"].tolist(), planes["exists"].to_numpy(dtype=bool)
+    indices = planes["index"].tolist() if "index" in planes else [None] * len(paths)
+    made = [Plane(p, i) if e else None for p, i, e in zip(paths, indices, exists, strict=True)]
+    grid = [[None if i < 0 else made[i] for i in row] for row in at.tolist()]
+    return grid, (at >= 0) & ~exists[at]
+
+
+def _missing(fields, planes, at, lost, names):
+    paths = planes["path"].tolist()
+    problems = []
+    keys = fields[[PLATE, WELL, SITE]].to_numpy()
+    for i, c in np.argwhere((at < 0) | lost).tolist():
+        plate, well, site = keys[i]
+        what = f"has no image of channel {names[c]!r}"
+        path = paths[at[i, c]] if lost[i, c] else ""
+        if path:
+            what = f"channel {names[c]!r}, is listed and not there: {path}"
+        message = f"{plate} {well}, field {site}, {what}"
+        problems.append(_row("missing", path, plate, well, site, names[c], message))
+    return problems
+
+
+def _duplicates(planes, twice):
+    if not twice.any():
+        return []
+    kept = np.maximum.accumulate(np.where(twice, 0, np.arange(len(planes))))
+    paths = planes["path"].tolist()
+    problems = []
+    for i in np.flatnonzero(twice).tolist():
+        plate, well, site, channel = planes.loc[i, [*_KEYS, "channel"]]
+        message = f"{plate} {well}, field {site}, channel {channel!r} has two files; {paths[kept[i]]} is used, not {paths[i]}"
+        problems.append(_row("duplicate", paths[i], plate, well, site, channel, message))
+    return problems
+
+
+def _fewer_fields(fields):
+    """Report wells with fewer fields than most wells of the screen have."""
+    counts = fields.groupby([PLATE, WELL], sort=False).size()
+    usual = int(counts.mode().max())
+    few = counts[counts < usual]
+    return [
+        _row("fewer fields", "", plate, well, "", "", f"{plate} {well} has {n} of {usual} fields")
+        for (plate, well), n in few.items()
+    ]
+
+
+def _row(kind, path, plate, well, site, channel, message):
+    return dict(zip(PROBLEM_COLUMNS, (kind, path, plate, well, site, channel, message), strict=True))

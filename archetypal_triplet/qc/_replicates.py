@@ -62,8 +62,8 @@ def compute_replicate_precision(
     """Compute how well each treatment's replicates find each other among the negative controls (mAP).
 
     For each replicate the other replicates and the negative controls **of its own plate** are ranked by
-    cosine similarity; average precision is 1 where all replicates come first. The mean over the replicates of a
-    treatment is its mean average precision, computed by copairs.
+    cosine similarity; average precision is 1 where all replicates come first. The mean over the replicates of
+    a treatment is its mean average precision, computed by copairs.
 
     Parameters
     ----------

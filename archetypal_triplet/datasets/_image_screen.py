@@ -113,6 +113,23 @@ class RenderedImages:
                 render_into(i)
         return images
 
+    def get_recipe(self):
+        """Return all that the pixels follow from, for a hash.
+
+        Returns
+        -------
+        recipe : dict
+            Arrays, numbers and seeds.
+        """
+        seeds = {name: (s.entropy, s.spawn_key) for name, s in self._seeds.items()}
+        return {
+            "table": self._table,
+            "seeds": seeds,
+            "end_points": self._end_points,
+            "shape": self.shape,
+            "noise": self._noise,
+        }
+
     def _get_field(self, row):
         return Field(**{name: values[row] for name, values in self._table.items()}, size=self.shape[2])
 
@@ -144,9 +161,9 @@ class RenderedImages:
         cells : DataFrame
             One row per cell whose middle lies in the field: ``Metadata_Plate``, ``Metadata_Well``,
             ``Metadata_Site``, ``Metadata_Cell`` (its number in `nuclei`, as text), ``Truth_Y`` and
-            ``Truth_X`` (pixels), number of nuclei, phase of the cell cycle, DNA content (2 to 4), radius of a nucleus and
-            of the cell (pixels), ratio of the GFP in nucleus and cytoplasm, ``Truth_Mixture_*``, and
-            ``Truth_Parameter_*`` (in spreads between cells of the vehicle).
+            ``Truth_X`` (pixels), number of nuclei, phase of the cell cycle, DNA content (2 to 4), radius of
+            a nucleus and of the cell (pixels), ratio of the GFP in nucleus and cytoplasm,
+            ``Truth_Mixture_*``, and ``Truth_Parameter_*`` (in spreads between cells of the vehicle).
         """
         pd = import_optional("pandas", extra="screens")
         row = int(np.arange(len(self))[row])

@@ -98,8 +98,8 @@ def choose_channels(channel, found, wanted):
         new = not set(names) & set(found)
         if new and len(names) != len(found):
             raise ValueError(
-                f"channels has {len(names)} names, {names!r}, and the files have {len(found)} channels, {found!r}. "
-                "Pass some of these, or a new name for each, or a dict from these to new names."
+                f"channels has {len(names)} names, {names!r}, and the files have {len(found)} channels, "
+                f"{found!r}. Pass some of these, or a new name for each, or a dict from these to new names."
             )
         chosen = found if new else names
     unknown = [c for c in chosen if c not in found]
@@ -163,9 +163,9 @@ def _choose(planes, axis, wanted, noun):
             plate, well, site, channel = several.index[0]
             values = sorted(numbers.unique(), key=natural)
             raise ValueError(
-                f"There are several {noun}, {shorten(values, 8)} (first: plate {plate}, well {well}, field {site}, "
-                f"channel {channel}). Say which one to take, {axis}={values[len(values) // 2]}, or project the stack "
-                "before."
+                f"There are several {noun}, {shorten(values, 8)} (first: plate {plate}, well {well}, field "
+                f"{site}, channel {channel}). Say which one to take, {axis}={values[len(values) // 2]}, or "
+                "project the stack before."
             )
         return planes
     if str(wanted) not in set(numbers):
@@ -230,7 +230,8 @@ def _duplicates(planes, twice):
     problems = []
     for i in np.flatnonzero(twice).tolist():
         plate, well, site, channel = planes.loc[i, [*_KEYS, "channel"]]
-        message = f"{plate} {well}, field {site}, channel {channel!r} has two files; {paths[kept[i]]} is used, not {paths[i]}"
+        used = f"{paths[kept[i]]} is used, not {paths[i]}"
+        message = f"{plate} {well}, field {site}, channel {channel!r} has two files; {used}"
         problems.append(_row("duplicate", paths[i], plate, well, site, channel, message))
     return problems
 

@@ -112,5 +112,5 @@ def _separator(path):
         return "\t"
     if not path.name.lower().endswith(".txt"):
         return ","
-    with open(path, encoding="utf-8-sig") as lines:
+    with path.open(encoding="utf-8-sig") as lines:
         return "\t" if "\t" in lines.readline() else ","

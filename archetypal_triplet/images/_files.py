@@ -1,9 +1,9 @@
 """Image files of a folder or a glob, and which plate a folder stands for."""
 
-import glob
 import os
 import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
 SUFFIXES = (".tif", ".tiff", ".flex", ".c01", ".dib", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".jxl", ".btf")
 _THUMBNAIL = re.compile(r"_thumb|thumbnail", re.IGNORECASE)
@@ -12,6 +12,36 @@ _NAMELESS = re.compile(
     r"images?|tiffs?|tifs?|raw|data|assayplate|timepoint_?\d+|zstep_?\d+|measurement_?\d+|\d{4}-\d\d-\d\d",
     re.IGNORECASE,
 )
+
+
+class Listing(NamedTuple):
+    """Files, one a row, as a folder or a list names them.
+
+    Parameters
+    ----------
+    planes : pandas.DataFrame
+        Columns path, exists, plate, well, channel, maybe field, z, t and ``Metadata_`` columns; text.
+    channels : list of str or None
+        Channels in their order; None sorts them.
+    has_channels : bool
+        Whether each file is one channel, and not a whole field.
+    plate_is_told : bool
+        Whether the names or the list say the plate, rather than the folder.
+    pages : str or None
+        What the pages of a file are.
+    problems : list of dict
+        What is wrong so far.
+    notes : list of str
+        How it was read, in words.
+    """
+
+    planes: Any
+    channels: list | None
+    has_channels: bool
+    plate_is_told: bool
+    pages: str | None
+    problems: list
+    notes: list
 
 
 def list_images(source):
@@ -28,18 +58,22 @@ def list_images(source):
         The folder that all files lie in.
     names : list of str
         Paths of the image files relative to it, with "/", sorted.
+    folders : list of str
+        Folders that end in .zarr; they are not looked into.
     n_thumbnails, n_others : int
         Numbers of files that were passed over: thumbnails, and files that are no images.
     """
-    if os.path.isdir(source):
-        root, names = source, list(_walk(source, ""))
+    folders = []
+    if Path(source).is_dir():
+        root, names = source, list(_walk(source, "", folders))
     else:
-        root = _fixed_part(source)
-        found = (p for p in glob.iglob(source, recursive=True) if not os.path.isdir(p))
-        names = [os.path.relpath(p, root).replace(os.sep, "/") for p in found]
+        root, rest = _split_glob(source)
+        found = sorted(Path(root).glob(rest))
+        folders = [str(p) for p in found if p.suffix.lower() == ".zarr" and p.is_dir()]
+        names = [p.relative_to(root).as_posix() for p in found if not p.is_dir()]
     images = [name for name in names if name.lower().endswith(SUFFIXES)]
     full_size = sorted(name for name in images if not _THUMBNAIL.search(name))
-    return root, full_size, len(images) - len(full_size), len(names) - len(images)
+    return root, full_size, folders, len(images) - len(full_size), len(names) - len(images)
 
 
 def plates_of_folders(names, root):
@@ -85,7 +119,7 @@ def existing(paths):
     Parameters
     ----------
     paths : list of str
-        Paths of files.
+        Paths of files, with "/".
 
     Returns
     -------
@@ -95,28 +129,32 @@ def existing(paths):
     listed = {}
     found = []
     for path in paths:
-        folder, name = os.path.split(path)
+        folder, _, name = path.rpartition("/")
         if folder not in listed:
             try:
-                listed[folder] = set(os.listdir(folder or "."))
+                with os.scandir(folder or ("/" if path.startswith("/") else ".")) as entries:
+                    listed[folder] = {entry.name for entry in entries}
             except OSError:
                 listed[folder] = set()
         found.append(name in listed[folder])
     return found
 
 
-def _walk(folder, prefix):
+def _walk(folder, prefix, zarrs):
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
-                yield from _walk(entry.path, f"{prefix}{entry.name}/")
-            else:
+            if not entry.is_dir():
                 yield prefix + entry.name
+            elif entry.name.lower().endswith(".zarr"):
+                zarrs.append(entry.path)
+            else:
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", zarrs)
 
 
-def _fixed_part(pattern):
-    """Return the folder before the first wildcard of a glob."""
-    before = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    return os.path.dirname(before) or "."
+def _split_glob(pattern):
+    """Return the folder before the first wildcard of a glob, and the rest."""
+    parts = Path(pattern).parts
+    first = next((i for i, part in enumerate(parts[:-1]) if re.search(r"[*?\[]", part)), len(parts) - 1)
+    return str(Path(*parts[:first])), str(Path(*parts[first:]))

@@ -1,10 +1,7 @@
 """`read_layout`: which image file is which channel of which field of which well of which plate."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE, PLATE, WELL
 from archetypal_triplet._utils._frames import count_of, is_frame, shorten
@@ -12,9 +9,9 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import PLATE_FORMATS
 from archetypal_triplet.images import _csv, _plate_map
 from archetypal_triplet.images._assemble import PROBLEM_COLUMNS, assemble
-from archetypal_triplet.images._files import list_images, plates_of_folders
-from archetypal_triplet.images._lists import join_well, read_list
-from archetypal_triplet.images._patterns import compile_pattern, match_names, recognize, share_matched
+from archetypal_triplet.images._folders import read_folder
+from archetypal_triplet.images._inside import expand_planes
+from archetypal_triplet.images._lists import read_list
 
 _N_MESSAGES = 3
 
@@ -26,16 +23,16 @@ class Layout:
     Parameters
     ----------
     fields : pandas.DataFrame
-        One row per field: ``Metadata_Plate``, ``Metadata_Well`` ("A01"), ``Metadata_Site``, all text, and what
-        the file list and the plate map say of the well; sorted by plate, row, column and site.
+        One row per field: ``Metadata_Plate``, ``Metadata_Well`` ("A01"), ``Metadata_Site``, all text, and
+        what the file list and the plate map say of the well; sorted by plate, row, column and site.
     channels : list of str
         Names of the channels.
     planes : list of list of (Plane or None)
         For every field one plane a channel; None where it is missing.
     problems : pandas.DataFrame
         What is wrong, a row each: ``Kind`` ("missing", "duplicate", "unparsed", "fewer fields", "not in plate
-        map", "no images", "control type"), ``File``, ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``,
-        ``Channel`` and ``Message``; empty text where it does not apply.
+        map", "no images", "control type"), ``File``, ``Metadata_Plate``, ``Metadata_Well``,
+        ``Metadata_Site``, ``Channel`` and ``Message``; empty text where it does not apply.
     notes : list of str, default=[]
         How the layout was read, in words.
 
@@ -48,12 +45,13 @@ class Layout:
     >>> import pandas as pd
     >>> from archetypal_triplet.images import read_layout
     >>> table = pd.DataFrame(
-    ...     {"plate": "P1", "well": ["A1", "A2"], "file_dna": ["a1.tif", "a2.tif"], "file_gfp": ["b1.tif", ""]}
+    ...     {"plate": "P1", "well": ["A1", "A2"], "file_dna": ["a.tif", "b.tif"], "file_gfp": ["c.tif", ""]}
     ... )
     >>> layout = read_layout(table, check_files=False)
     >>> print("\\n".join(layout.lines()))
     1 plate (P1), 2 wells, 2 fields (1 a well)
     2 channels: dna, gfp
+    files: 3 images of a list
     controls: not known (no Metadata_ControlType)
     missing: 1 (P1 A02, field 1, has no image of channel 'gfp')
     """
@@ -115,6 +113,7 @@ def read_layout(
     barcodes=None,
     control_types=None,
     plate_format=None,
+    pages=None,
     z=None,
     t=None,
     check_files=True,
@@ -124,16 +123,17 @@ def read_layout(
     Parameters
     ----------
     source : str, Path or pandas.DataFrame
-        A folder (with all folders below it), a glob, or a file list (.csv, .csv.gz, .tsv, .txt, .parquet, or a
-        table in memory): CellProfiler's LoadData (``FileName_<channel>``, ``PathName_<channel>``),
-        nf-core/cellpainting's samplesheet (``channel``, ``path``, ``plate``, ``well``, ``site``), or a table with
-        ``plate``, ``well``, ``field`` and either ``channel`` and ``file``, or one column ``file_<channel>`` for
-        each channel.
+        A folder (with all folders below it), a glob, one plate or several in OME-Zarr, or a file list (.csv,
+        .csv.gz, .tsv, .txt, .parquet, or a table in memory): CellProfiler's LoadData (``FileName_<channel>``,
+        ``PathName_<channel>``), nf-core/cellpainting's samplesheet (``channel``, ``path``, ``plate``,
+        ``well``, ``site``), or a table with ``plate``, ``well``, ``field`` and either ``channel`` and
+        ``file``, or one column ``file_<channel>`` for each channel.
     pattern : str, default=None
         How the files of a folder or glob are named: "imagexpress", "operetta" (also Opera Phenix), "opera"
         (.flex), "cellvoyager", "arrayscan", "sbs", "incell", "well"; or a regular expression with the named
         groups ``well`` (or ``row`` and ``column``), ``plate``, ``field``, ``channel``, ``z``, ``t``, which is
-        searched in the path below `source`, written with "/". None: the one that nine in ten of the names match.
+        searched in the path below `source`, written with "/". None: the one that nine in ten of the names
+        match.
     channels : list of str or dict of str to str, default=None
         Which channels to take, in which order; or new names, if none of them is found in the files and there
         are as many; or a dict from the name found to the new name, which leaves out the others. None: all.
@@ -141,8 +141,8 @@ def read_layout(
         Name of the plate, if all images are of one plate. None: as the names or the list say it, else the
         folder's name.
     plate_map : str, Path or pandas.DataFrame, default=None
-        A table with a row per well (or per plate and well) that says what it holds; or a folder of such tables.
-        Wells are written "A1", "A01" or "a01", or by numbers in two columns, row and column.
+        A table with a row per well (or per plate and well) that says what it holds; or a folder of such
+        tables. Wells are written "A1", "A01" or "a01", or by numbers in two columns, row and column.
     root : str or Path, default=None
         Folder from which the paths of a file list start; paths of another machine are looked for below it.
         None: the folder of the list.
@@ -150,12 +150,16 @@ def read_layout(
         A table with the columns plate and plate_map that says which map a plate has.
     control_types : dict of str to str or list of str, default=None
         Which wells are "negative", "positive" or "untreated": the names of compounds, as in
-        ``{"negative": "DMSO"}``, or a query, as in ``{"negative": "Metadata_Control == -1"}``. The other wells
-        become "sample". None: as the column ``control_type`` says, if there is one.
+        ``{"negative": "DMSO"}``, or a query, as in ``{"negative": "Metadata_Control == -1"}``. The other
+        wells become "sample". None: as the column ``control_type`` says, if there is one.
     plate_format : {6, 12, 24, 48, 96, 384, 1536}, default=None
         Number of wells of the plates, so that wells outside are found; None: 1536.
+    pages : {"channels", "z"}, default=None
+        What the pages of a TIFF file are, if it has several and does not say so itself as OME-TIFF does: its
+        channels, or a stack.
     z, t : int, default=None
-        Which plane of a stack, and which time point, to take, as numbered in the file names.
+        Which plane of a stack, and which time point, to take: as numbered in the file names; counted from 0
+        where they lie in one file.
     check_files : bool, default=True
         Whether to look if the files of a list exist.
 
@@ -198,20 +202,27 @@ def read_layout(
     """
     if plate_format is not None and plate_format not in PLATE_FORMATS:
         raise ValueError(
-            f"plate_format={plate_format!r} is none of {', '.join(map(str, PLATE_FORMATS))}, the numbers of wells "
-            "that plates have."
+            f"plate_format={plate_format!r} is none of {', '.join(map(str, PLATE_FORMATS))}, the numbers of "
+            "wells that plates have."
         )
     wells = None if plate_map is None else _plate_map.read_plate_map(plate_map, barcodes=barcodes)
     if barcodes is not None and plate_map is None:
         raise ValueError("barcodes is given without plate_map. Pass the plate maps that it names.")
+    if pages not in (None, "channels", "z"):
+        raise ValueError(f"pages={pages!r} is unknown. Choose 'channels', 'z' or None.")
     if _is_list(source):
-        planes, found = read_list(source, root=None if root is None else str(root), check_files=check_files)
-        problems, notes = [], []
+        listing = read_list(source, root=None if root is None else str(root), check_files=check_files)
     else:
-        planes, found, problems, notes = _read_files(os.fspath(source), pattern)
-    planes["plate"] = _plate_names(planes, plate, wells)
-    fields, channels, grid, more = assemble(planes, found, channels, plate_format=plate_format, z=z, t=t)
-    problems += more
+        listing = read_folder(str(source), pattern)
+    planes = listing.planes.assign(plate=_plate_names(listing, plate, wells))
+    planes, inside, is_chosen = expand_planes(
+        planes, has_channels=listing.has_channels, pages=pages or listing.pages, z=z, t=t
+    )
+    names = {"z": None, "t": None} if is_chosen else {"z": z, "t": t}
+    fields, channels, grid, problems = assemble(
+        planes, inside or listing.channels, channels, plate_format=plate_format, **names
+    )
+    problems = listing.problems + problems
     if wells is not None:
         fields, more = _plate_map.join_plate_map(fields, wells)
         problems += more
@@ -220,7 +231,7 @@ def read_layout(
     problems += _plate_map.check_control_types(fields)
     pd = import_optional("pandas", extra="images")
     problems = pd.DataFrame(problems, columns=PROBLEM_COLUMNS).fillna("")
-    return Layout(fields, channels, grid, problems, notes)
+    return Layout(fields, channels, grid, problems, listing.notes)
 
 
 def _is_list(source):
@@ -231,80 +242,29 @@ def _is_list(source):
             f"source={source!r} is neither a path nor a table. Pass a folder, a glob or a file list."
         )
     name = str(source)
-    if any(sign in name for sign in "*?[") and not os.path.exists(name):
+    path = Path(name)
+    if any(sign in name for sign in "*?[") and not path.exists():
         return False
-    if not os.path.exists(name):
+    if not path.exists():
         raise FileNotFoundError(f"source={name!r} does not exist. Pass a folder, a glob or a file list.")
-    if os.path.isdir(name):
+    if path.is_dir():
         return False
     if not name.lower().endswith(_csv.SUFFIXES):
         raise ValueError(
-            f"source={name!r} is a file and no file list, whose names end in {', '.join(_csv.SUFFIXES)}. Pass the "
-            "folder of the images."
+            f"source={name!r} is a file and no file list, whose names end in {', '.join(_csv.SUFFIXES)}. "
+            "Pass the folder of the images."
         )
     return True
 
 
-def _read_files(source, pattern):
-    """Read the names of the files of a folder or glob as one row per plane."""
-    pd = import_optional("pandas", extra="images")
-    root, names, n_thumbnails, n_others = list_images(source)
-    if not names:
-        passed = f" (passed over: {n_thumbnails} thumbnails, {n_others} files that are no images)"
-        raise ValueError(f"source={source!r} has no image files{passed}. Pass the folder that holds them.")
-    called = recognize(names) if pattern is None else pattern
-    expression, _ = compile_pattern(called)
-    parts = match_names(expression, names)
-    matched = np.asarray(parts.pop("matched"))
-    if not matched.any():
-        raise ValueError(_nothing_matches(pattern, names))
-    planes = pd.DataFrame({key: pd.Series(values, dtype=object) for key, values in parts.items()})
-    planes["path"] = [os.path.join(root, name) for name in names]
-    if "well" not in planes:
-        planes["well"] = [
-            join_well(r or "", c or "") for r, c in zip(planes["row"], planes["column"], strict=True)
-        ]
-    is_told = "plate" in planes
-    if not is_told:
-        has_folders = pattern is not None and "/" in pattern
-        planes["plate"] = plates_of_folders([""] * len(names) if has_folders else names, root)
-    elif planes["plate"][matched].isna().any():
-        planes["plate"] = planes["plate"].fillna(pd.Series(plates_of_folders(names, root), dtype=object))
-    planes = planes[matched].drop(columns=["row", "column"], errors="ignore").reset_index(drop=True)
-    planes = planes.fillna("").assign(exists=True)
-    planes.attrs["plate_is_told"] = is_told
-    problems = [
-        {"Kind": "unparsed", "File": path, "Message": f"the name {name!r} does not match pattern {called!r}"}
-        for path, name in ((os.path.join(root, names[i]), names[i]) for i in np.flatnonzero(~matched))
-    ]
-    note = f"files: {len(names)} images, named by pattern {called!r}"
-    passed = ((n_thumbnails, "thumbnail"), (n_others, "other file"))
-    over = [count_of(n, noun) for n, noun in passed if n]
-    notes = [note + (f"; passed over: {', '.join(over)}" if over else "")]
-    if "channel" not in planes or not (planes["channel"] != "").any():
-        return planes.assign(channel="1"), ["1"], problems, notes
-    return planes, None, problems, notes
-
-
-def _nothing_matches(pattern, names):
-    shares = share_matched(names[:: max(1, len(names) // 200)])
-    better = [name for name, share in shares.items() if share > 0.5]
-    cure = f"They match {shorten(map(repr, better))}." if better else "Write a regular expression."
-    return f"pattern={pattern!r} matches none of {len(names)} image files, such as {names[0]!r}. {cure}"
-
-
-def _plate_names(planes, plate, wells):
+def _plate_names(listing, plate, wells):
     """Return the plate of every plane: as said, else as found, else as the one plate of the plate map."""
     if plate is not None:
         if not isinstance(plate, str) or not plate:
             raise ValueError(f"plate={plate!r} is no text. Pass the name of the plate.")
         return plate
-    found = planes["plate"]
+    found = listing.planes["plate"]
     only = [] if wells is None or PLATE not in wells else list(wells[PLATE].unique())
-    if len(only) == 1 and found.nunique() == 1 and found.iloc[0] != only[0] and not _is_told(planes):
-        return only[0]
+    if not listing.plate_is_told and len(only) == 1 and found.nunique() == 1:
+        return only[0]  # a folder's name says less than the plate map
     return found.where(found != "", "plate")
-
-
-def _is_told(planes):
-    return bool(planes.attrs.get("plate_is_told"))

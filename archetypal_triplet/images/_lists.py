@@ -1,15 +1,14 @@
 """File lists: CellProfiler's LoadData, nf-core/cellpainting's samplesheet, and plate.csv."""
 
-import os
 import re
 from pathlib import Path
 
 from archetypal_triplet._utils._columns import PLATE, SITE, WELL, metadata_name
-from archetypal_triplet._utils._frames import shorten
+from archetypal_triplet._utils._frames import count_of, shorten
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import well_name
 from archetypal_triplet.images._csv import as_text, find_columns, plain_name, read_frame
-from archetypal_triplet.images._files import existing
+from archetypal_triplet.images._files import Listing, existing
 
 # FileName_OrigDNA, Image_FileName_DNA, URL_DNA; file_gfp
 _NAMED = re.compile(r"(?:Image_)?(FileName|URL)_(.+)")
@@ -34,10 +33,8 @@ def read_list(source, *, root=None, check_files=True, parameter="source"):
 
     Returns
     -------
-    planes : pandas.DataFrame
-        Columns path, exists, plate, well, field, channel, z, t (text), and further ``Metadata_`` columns.
-    channels : list of str
-        Channels in the order in which the list has them.
+    Listing
+        One row per file, with the channels in the order in which the list has them.
     """
     frame = read_frame(source, parameter=parameter)
     roles = find_columns(frame)
@@ -57,16 +54,17 @@ def read_list(source, *, root=None, check_files=True, parameter="source"):
     planes = planes[planes["path"] != ""].reset_index(drop=True)
     if not len(planes):
         raise ValueError(f"{parameter}={called} names no image file.")
-    folder = None if not isinstance(source, (str, Path)) else os.path.dirname(os.path.abspath(source))
+    folder = None if not isinstance(source, (str, Path)) else Path(source).absolute().parent.as_posix()
     planes["path"] = _locate(planes["path"].tolist(), root, folder, called)
     planes["exists"] = existing(planes["path"].tolist()) if check_files else True
     if not planes["exists"].any():
         raise FileNotFoundError(
-            f"None of the {len(planes)} files of {parameter}={called} exists, such as {planes['path'][0]!r}. Say with "
-            "root= in which folder they lie."
+            f"None of the {len(planes)} files of {parameter}={called} exists, such as {planes['path'][0]!r}. "
+            "Say with root= in which folder they lie."
         )
-    planes.attrs["plate_is_told"] = "plate" in roles
-    return planes, channels
+    has_channels = bool(channels)
+    notes = [f"files: {count_of(len(planes), 'image')} of a list"]
+    return Listing(planes, channels or None, has_channels, "plate" in roles, None, [], notes)
 
 
 def well_column(frame, roles):
@@ -78,7 +76,8 @@ def well_column(frame, roles):
 
 
 def join_well(row, column):
-    """Name a well by its row ("3", "C" or "c") and column ("07", "7"); parts that are none are joined as they are."""
+    """Name a well by its row ("3", "C" or "c") and column ("07", "7"); parts that are none are joined as "
+    "they are."""
     row, column = str(row).strip(), str(column).strip()
     if row.isdigit() and column.isdigit() and 1 <= int(row) <= 32 and int(column) >= 1:
         return well_name(int(row) - 1, int(column) - 1)
@@ -88,8 +87,8 @@ def join_well(row, column):
 def _check_wells(frame, roles, called, parameter):
     if "well" not in roles and not {"row", "column"} <= set(roles):
         raise ValueError(
-            f"{parameter}={called} has no column of wells. Call it 'well' or 'Metadata_Well', or give two columns "
-            f"'row' and 'column'. Its columns are {shorten(frame.columns)}."
+            f"{parameter}={called} has no column of wells. Call it 'well' or 'Metadata_Well', or give two "
+            f"columns 'row' and 'column'. Its columns are {shorten(frame.columns)}."
         )
 
 
@@ -146,32 +145,32 @@ def _describe(frame, roles):
 def _locate(paths, root, folder, called):
     """Turn the paths of a list into paths of this machine."""
     start = root or folder or "."
-    paths = [_plain_path(p) for p in paths]
+    parts = [_plain_path(p).rpartition("/") for p in paths]
     by_folder = {}
-    for path in paths:
-        by_folder.setdefault(os.path.dirname(path), path)
+    for place, slash, name in parts:
+        by_folder.setdefault(place, place + slash + name)
     moved = {f: _new_folder(f, path, start, root is not None) for f, path in by_folder.items()}
     remote = [p for f, p in by_folder.items() if "://" in moved[f]]
     if remote:
         raise ValueError(
-            f"{called} names files of another machine, such as {remote[0]!r}. Copy them and say with root= in which "
-            "folder they lie; the folders below it must be called as in the list."
+            f"{called} names files of another machine, such as {remote[0]!r}. Copy them and say with root= "
+            "in which folder they lie; the folders below it must be called as in the list."
         )
-    return [os.path.join(moved[os.path.dirname(p)], os.path.basename(p)) for p in paths]
+    return [f"{moved[place]}/{name}" for place, _, name in parts]
 
 
 def _new_folder(folder, path, start, was_moved):
-    is_absolute = os.path.isabs(folder) or "://" in folder or re.match(r"[A-Za-z]:/", folder)
+    is_absolute = folder.startswith("/") or "://" in folder or re.match(r"[A-Za-z]:/", folder)
     if not is_absolute:
-        return os.path.join(start, folder) if folder else start
-    if not was_moved or os.path.exists(path):
+        return f"{start}/{folder}" if folder else start
+    if not was_moved or Path(path).exists():
         return folder
     # the part of the old path that is found below root
     parts = path.split("/")
     for i in range(1, min(len(parts), _FOLDER_DEPTH)):
-        candidate = os.path.join(start, *parts[i:])
-        if os.path.exists(candidate):
-            return os.path.dirname(candidate)
+        candidate = Path(start, *parts[i:])
+        if candidate.exists():
+            return candidate.parent.as_posix()
     return folder
 
 

@@ -51,7 +51,8 @@ class NamePattern(NamedTuple):
 
 PATTERNS = {
     "imagexpress": NamePattern(
-        rf"(?:.*_)?{_WELL}(?:_s(?P<field>\d+))?(?:_w(?P<channel>\d)(?:{_GUID})?)?(?:{_GUID})?{_SUFFIX}",
+        rf"(?:TimePoint_(?P<t>\d+)/)?(?:ZStep_(?P<z>\d+)/)?(?:[^/]*_)?{_WELL}(?=_[sw]\d)(?:_s(?P<field>\d+))?"
+        rf"(?:_(?P<channel>w\d{{1,2}}))?(?:{_GUID})?{_SUFFIX}",
         "Plate1_G10_s1_w1BEDC2073-A983-4B98-95E9-84466707A25D.tif",
     ),
     "operetta": NamePattern(
@@ -63,11 +64,11 @@ PATTERNS = {
         r"(?P<row>\d{3})(?P<column>\d{3})(?P<field>\d{3})\.flex", "001001001.flex", pages="channels"
     ),
     "cellvoyager": NamePattern(
-        rf"(?P<plate>.+)_{_WELL}_T(?P<t>\d+)F(?P<field>\d+)L\d+A\d+Z(?P<z>\d+)(?P<channel>C\d+){_SUFFIX}",
+        rf"(?P<plate>[^/]+)_{_WELL}_T(?P<t>\d+)F(?P<field>\d+)L\d+A\d+Z(?P<z>\d+)(?P<channel>C\d+){_SUFFIX}",
         "Plate1_A01_T0001F001L01A01Z01C01.tif",
     ),
     "arrayscan": NamePattern(
-        rf"(?:.*_)?(?P<plate>[^_]+)_{_WELL}f(?P<field>\d+)(?P<channel>d\d+)\.\w+",
+        rf"(?:[^/]*_)?(?P<plate>[^_/]+)_{_WELL}f(?P<field>\d+)(?P<channel>d\d+)\.\w+",
         "AS_09047_050428030001_O01f00d2.TIF",
     ),
     "sbs": NamePattern(
@@ -80,7 +81,7 @@ PATTERNS = {
         "A - 01(fld 1 wv DAPI - DAPI).tif",
     ),
     "well": NamePattern(
-        rf"(?:(?P<plate>.+)_)?{_WELL}(?:_(?:s|f|site|field)?(?P<field>\d+))?"
+        rf"(?:(?P<plate>[^/]+)_)?{_WELL}(?:_(?:s|f|site|field)?(?P<field>\d+))?"
         rf"(?:_(?P<channel>(?:w|c|ch|channel)?\d+|[A-Za-z]\w*?))?{_SUFFIX}",
         "Plate1_A01_f1_DNA.tif",
     ),
@@ -125,8 +126,8 @@ def compile_pattern(pattern):
     if "well" not in groups.values() and not {"row", "column"} <= set(groups.values()):
         found = shorten(expression.groupindex) if expression.groupindex else "none"
         raise ValueError(
-            f"pattern={pattern!r} does not say where the well stands: its named groups are {found}. Name a group "
-            "'well', or two groups 'row' and 'column', as in r'(?P<plate>.+)_(?P<well>[A-Z]\\d+)_"
+            f"pattern={pattern!r} does not say where the well stands: its named groups are {found}. Name a "
+            "group 'well', or two groups 'row' and 'column', as in r'(?P<plate>.+)_(?P<well>[A-Z]\\d+)_"
             f"s(?P<field>\\d+)_w(?P<channel>\\d+)'. Groups that are understood: {', '.join(GROUPS)}."
         )
     if unknown:
@@ -186,16 +187,16 @@ def recognize(names):
         found = [name for name in candidates if shares[name] >= _SHARE]
         if len(found) > 1:
             raise ValueError(
-                f"The names of the image files (such as {tried[0]!r}) match several patterns: {', '.join(found)}. "
-                "Say which it is with pattern=."
+                f"The names of the image files (such as {tried[0]!r}) match several patterns: "
+                f"{', '.join(found)}. Say which it is with pattern=."
             )
         if found:
             return found[0]
     best = max(shares, key=shares.get)
     partly = f" The nearest is {best!r}, which {shares[best]:.0%} match." if shares[best] else ""
     raise ValueError(
-        f"The names of the image files (such as {shorten(map(repr, tried), 3)}) match no known pattern.{partly} "
-        f"{_choices()}"
+        f"The names of the image files (such as {shorten(map(repr, tried), 3)}) match no known "
+        f"pattern.{partly} {_choices()}"
     )
 
 
@@ -218,6 +219,6 @@ def _group_names(expression):
 def _choices():
     known = ", ".join(f"{name!r} ({pattern.example})" for name, pattern in PATTERNS.items())
     return (
-        f"Choose one of {known}; or write a regular expression with the named groups {', '.join(GROUPS)}; or give "
-        "a list file (CSV) instead of a folder."
+        f"Choose one of {known}; or write a regular expression with the named groups {', '.join(GROUPS)}; or "
+        "give a list file (CSV) instead of a folder."
     )

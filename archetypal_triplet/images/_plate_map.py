@@ -1,6 +1,5 @@
 """Plate maps: which well holds what, joined to the fields of a layout."""
 
-import os
 from pathlib import Path
 
 from archetypal_triplet._utils._columns import COMPOUND, CONTROL_TYPE, PLATE, SITE, WELL, metadata_name
@@ -32,7 +31,7 @@ def read_plate_map(plate_map, *, barcodes=None):
         ``Metadata_Well``, ``Metadata_Plate`` if the map says it, and what is known of the wells.
     """
     pd = import_optional("pandas", extra="images")
-    if not is_frame(plate_map) and os.path.isdir(plate_map):
+    if not is_frame(plate_map) and Path(plate_map).is_dir():
         paths = sorted(p for p in Path(plate_map).iterdir() if p.name.lower().endswith(SUFFIXES))
         if not paths:
             raise ValueError(
@@ -52,8 +51,8 @@ def read_plate_map(plate_map, *, barcodes=None):
     if len(twice):
         named = " of plate ".join(reversed([repr(v) for v in twice[keys].iloc[0]]))
         raise ValueError(
-            f"plate_map says {len(twice)} times what a well holds that it named before (first: well {named}). Give "
-            "each well one row, or a column 'plate' if the map is of several plates."
+            f"plate_map says {len(twice)} times what a well holds that it named before (first: well "
+            f"{named}). Give each well one row, or a column 'plate' if the map is of several plates."
         )
     return wells
 
@@ -83,9 +82,9 @@ def join_plate_map(fields, wells):
     problems = []
     if not (joined["_both"] == "both").any():
         raise ValueError(
-            f"plate_map has none of the wells of the images. The map has {_some(wells, keys)}; the images have "
-            f"{_some(imaged, keys)}. Plates and wells must be called alike, or barcodes= must say which map a "
-            "plate has."
+            f"plate_map has none of the wells of the images. The map has {_some(wells, keys)}; the images "
+            f"have {_some(imaged, keys)}. Plates and wells must be called alike, or barcodes= must say which "
+            "map a plate has."
         )
     lost = joined.loc[joined["_both"] == "left_only", [PLATE, WELL]].drop_duplicates()
     problems += [
@@ -132,7 +131,8 @@ def assign_control_types(fields, control_types):
     unknown = [name for name in control_types if name not in CONTROL_TYPES]
     if unknown:
         raise ValueError(
-            f"control_types has {shorten(map(repr, unknown))}; its keys are some of {', '.join(CONTROL_TYPES)}."
+            f"control_types has {shorten(map(repr, unknown))}; its keys are some of "
+            f"{', '.join(CONTROL_TYPES)}."
         )
     kinds = pd.Series("sample", index=fields.index, dtype=object)
     taken = pd.Series(False, index=fields.index)
@@ -142,8 +142,8 @@ def assign_control_types(fields, control_types):
         if both.any():
             first = fields.loc[both, WELL].iloc[0]
             raise ValueError(
-                f"control_types gives well {first} two types, {kinds[both].iloc[0]!r} and {name!r}. Let no two "
-                "entries choose the same well."
+                f"control_types gives well {first} two types, {kinds[both].iloc[0]!r} and {name!r}. Let no "
+                "two entries choose the same well."
             )
         kinds[chosen], taken = name, taken | chosen
     return fields.assign(**{CONTROL_TYPE: kinds})
@@ -174,15 +174,15 @@ def _chosen(fields, name, which):
     names = [which] if isinstance(which, str) else list(which)
     if COMPOUND not in fields:
         raise ValueError(
-            f"control_types[{name!r}]={which!r} names compounds, and no column {COMPOUND} is known. Give a plate map "
-            "with a column 'compound', or a query about another column."
+            f"control_types[{name!r}]={which!r} names compounds, and no column {COMPOUND} is known. Give a "
+            "plate map with a column 'compound', or a query about another column."
         )
     values = as_text(fields[COMPOUND])
     lacking = [n for n in names if not (values == n).any()]
     if lacking:
         raise ValueError(
-            f"control_types[{name!r}] names {shorten(map(repr, lacking))}, which no well holds. Compounds are "
-            f"{shorten(dict.fromkeys(values), 8)}."
+            f"control_types[{name!r}] names {shorten(map(repr, lacking))}, which no well holds. Compounds "
+            f"are {shorten(dict.fromkeys(values), 8)}."
         )
     return values.isin(names)
 
@@ -193,8 +193,8 @@ def _read_one(table, called):
     roles = find_columns(frame)
     if "well" not in roles and not {"row", "column"} <= set(roles):
         raise ValueError(
-            f"plate_map={called} has no column of wells. Call it 'well' or 'Metadata_Well', or give two columns "
-            f"'row' and 'column'. Its columns are {shorten(frame.columns)}."
+            f"plate_map={called} has no column of wells. Call it 'well' or 'Metadata_Well', or give two "
+            f"columns 'row' and 'column'. Its columns are {shorten(frame.columns)}."
         )
     names = well_column(frame, roles)
     wells = {}
@@ -234,8 +234,8 @@ def _join_barcodes(wells, barcodes):
         )
     if _MAP_NAME not in wells:
         raise ValueError(
-            "barcodes is given, and plate_map does not say which map a row belongs to. Give plate_map a column "
-            "'plate_map', or pass the folder of plate maps, each file called like its map."
+            "barcodes is given, and plate_map does not say which map a row belongs to. Give plate_map a "
+            "column 'plate_map', or pass the folder of plate maps, each file called like its map."
         )
     lacking = sorted(set(pairs[_MAP_NAME]) - set(wells[_MAP_NAME]))
     if lacking:

@@ -20,8 +20,8 @@ def correlation_names(setting):
 def measure_correlation(block, setting, out):
     """Fill `out` with Pearson's r, the overlap coefficient and Manders' coefficients of each pair.
 
-    For the last two a pixel counts from the channel's lower limit up (0 below it). Manders' coefficient of A in B is
-    the share of A's intensity that lies where B exceeds its lower limit by 15 % of its range.
+    For all but the first a pixel counts from the channel's lower limit up (0 below it). Manders' coefficient
+    of A in B is the share of A's intensity that lies where B exceeds its lower limit by 15 % of its range.
     """
     lows = setting.limits[:, 0].copy()
     thresholds = MANDERS_SHARE * (setting.limits[:, 1] - lows)

@@ -15,8 +15,8 @@ def granularity_names(setting):
 def measure_granularity(block, setting, out):
     """Fill `out` with the share that each size has in what openings up to the largest size remove.
 
-    The structuring element of radius r is an octagon: r steps, by turns with the four neighbors (odd steps) and with
-    all eight (even steps). What lies beyond the image is ignored.
+    The structuring element of radius r is an octagon: r steps, by turns with the four neighbors (odd steps)
+    and with all eight (even steps). What lies beyond the image is ignored.
     """
     pattern_spectrum(block.images, block.inside, N_SIZES, out)
 

@@ -28,6 +28,10 @@ class Setting(NamedTuple):
         Distances of the texture, in pixels.
     levels : int
         Number of grey levels of the texture.
+    ring_width : int
+        Width of the ring around the nucleus, in pixels.
+    whole : bool
+        Whether all pixels but other nuclei are measured, or only nucleus and ring.
     """
 
     channels: list
@@ -35,6 +39,8 @@ class Setting(NamedTuple):
     ceilings: np.ndarray
     scales: tuple
     levels: int
+    ring_width: int
+    whole: bool
 
 
 class Group(NamedTuple):

@@ -33,7 +33,7 @@ def measure_nucleus(block, setting, out):
     """Fill `out` with the grey values of nucleus, ring and background, and nucleus against ring.
 
     Without nucleus its place is taken by all pixels; an empty ring takes the background, and where there is
-    none either, all pixels. The ring's mean in the ratio's denominator is at least 1/256 of the channel's range.
+    none either, all pixels. The ratio's denominator is at least 1/256 of the channel's range.
     """
     floors = (setting.limits[:, 1] - setting.limits[:, 0]) / 256
     compare_parts(block.images, block.parts, block.inside, floors, out)

@@ -46,7 +46,7 @@ def learn_channels(X, channels, percentiles):
 
 
 def ceiling(dtype, largest):
-    """Return the grey value at which a detector of this type is saturated, by the largest value that was seen."""
+    """Return the grey value of a saturated pixel, by the type and the largest value that was seen."""
     kind = np.dtype(dtype).kind
     if kind in "iu":
         return float(next((2**bits - 1 for bits in (8, 10, 12, 14, 16) if largest < 2**bits), largest))

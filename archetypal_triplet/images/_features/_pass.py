@@ -1,4 +1,4 @@
-"""One pass over the images: in blocks that fit in memory, read by one thread at a time, measured by several."""
+"""One pass over the images: blocks that fit in memory, read by one thread, measured by several."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -39,9 +39,9 @@ def check_images(X):
     shape = tuple(X.shape)
     if len(shape) != 4:
         raise ValueError(
-            f"ImageFeatures takes images of shape (n, C, H, W), got an X of shape {shape}. A single image needs "
-            "a first axis, images[None]; grey images a channel axis, images[:, None]; a table of features goes "
-            "to ScreenNormalizer without this step."
+            f"ImageFeatures takes images of shape (n, C, H, W), got an X of shape {shape}. A single image "
+            "needs a first axis, images[None]; grey images need a channel axis, images[:, None]; a table of "
+            "features goes to ScreenNormalizer without this step."
         )
     if shape[0] == 0:
         raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
@@ -53,7 +53,7 @@ def check_images(X):
 
 
 def block_slices(X, batch_size):
-    """Cut the rows of `X` into slices that are read at once; the cut does not depend on the number of threads."""
+    """Cut the rows of `X` into slices that are read at once, whatever the number of threads."""
     row = 8 * int(np.prod(X.shape[1:]))
     size = batch_size or max(1, min(_MOST_ROWS, _BLOCK_BYTES // row))
     return [slice(start, min(start + size, X.shape[0])) for start in range(0, X.shape[0], size)]
@@ -88,7 +88,7 @@ def read_rows(X, rows, mask_channel):
         i, c, r, k = np.argwhere(~np.isfinite(images))[0]
         raise ValueError(
             f"Input X contains NaN or infinity: image {rows.start + i}, channel {c}, row {r}, column {k} is "
-            f"{images[i, c, r, k]}. Fill such pixels, for example with the background, or leave the image out."
+            f"{images[i, c, r, k]}. Fill such pixels, for example with the background, or drop the image."
         )
     if mask_channel is None:
         return images, None
@@ -97,16 +97,17 @@ def read_rows(X, rows, mask_channel):
     if mask.max() > 2 or (mask != values).any():
         odd = values[(mask > 2) | (mask != values)][0]
         raise ValueError(
-            f"mask_channel={mask_channel} holds {odd}; a mask is 0 for the background, 1 for the nucleus of the "
-            "cell and 2 for other nuclei. Is it another channel? extract_cells puts it last (mask_channel=-1)."
+            f"mask_channel={mask_channel} holds {odd}; a mask is 0 for the background, 1 for the nucleus of "
+            "the cell and 2 for other nuclei. Is it another channel? extract_cells puts it last "
+            "(mask_channel=-1)."
         )
     return np.delete(images, mask_channel, axis=1), mask
 
 
-def measure_rows(images, mask, groups, setting, out, *, ring_width, whole):
+def measure_rows(images, mask, groups, setting, out):
     """Measure the images of a block, group after group, into the columns of `out`."""
     images = np.ascontiguousarray(images, dtype=np.float64)
-    block = make_block(images, mask, ring_width=ring_width, whole=whole)
+    block = make_block(images, mask, ring_width=setting.ring_width, whole=setting.whole)
     start = 0
     for group in groups:
         width = len(group.names(setting))
@@ -149,8 +150,8 @@ def engine_rows(engine, images, n_features=None):
         )
     if features.dtype.kind not in "buif" or not np.isfinite(features).all():
         raise ValueError(
-            f"engine returned values that are not finite numbers (dtype {features.dtype}). Check how it scales "
-            f"its input: these images have dtype {images.dtype}."
+            f"engine returned values that are not finite numbers (dtype {features.dtype}). Check how it "
+            f"scales its input: these images have dtype {images.dtype}."
         )
     return features.astype(np.float64)
 

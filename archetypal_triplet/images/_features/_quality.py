@@ -24,7 +24,7 @@ def measure_quality(block, setting, out):
 
 
 def laplacian_variance(images):
-    """Variance of the four-neighbor Laplacian over the pixels that have four neighbors; 0 if there are none."""
+    """Variance of the four-neighbor Laplacian over pixels that have four neighbors; 0 without any."""
     if min(images.shape[2:]) < 3:
         return 0.0
     middle = images[:, :, 1:-1, 1:-1]

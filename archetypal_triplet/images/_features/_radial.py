@@ -23,8 +23,8 @@ def radial_names(setting):
 def measure_radial(block, setting, out):
     """Fill `out` with what each ring holds of the intensity above the channel's lower limit.
 
-    Rings have equal width up to the farthest pixel that is measured. Where nothing is above the lower limit the
-    image counts as evenly bright.
+    Rings have equal width up to the farthest pixel that is measured. Where nothing is above the lower limit
+    the image counts as evenly bright.
     """
     distribute(block.images, block.inside, block.centers, setting.limits[:, 0].copy(), N_RINGS, out)
 

@@ -89,7 +89,7 @@ def find_parts(mask, offsets, whole, parts, inside, boxes, centers):
         for r in range(height):
             for c in range(width):
                 part = parts[i, r, c]
-                measured = area == 0 or part == NUCLEUS or part == RING or (whole and part == BACKGROUND)
+                measured = area == 0 or part in (NUCLEUS, RING) or (whole and part == BACKGROUND)
                 inside[i, r, c] = measured
                 if measured:
                     top, bottom = min(top, r), max(bottom, r + 1)
@@ -113,16 +113,19 @@ def draw_ring(mask, offsets, parts):
             row_sum += r
             column_sum += c
             # a ring grows from the edge alone
-            if 0 < r < height - 1 and 0 < c < width - 1:
-                if (
-                    mask[r - 1, c] == 1
-                    and mask[r + 1, c] == 1
-                    and mask[r, c - 1] == 1
-                    and mask[r, c + 1] == 1
-                ):
-                    continue
+            if is_deep(mask, r, c):
+                continue
             for k in range(len(offsets)):
                 y, x = r + offsets[k, 0], c + offsets[k, 1]
                 if 0 <= y < height and 0 <= x < width and mask[y, x] == 0:
                     parts[y, x] = RING
     return area, row_sum, column_sum
+
+
+@jit
+def is_deep(mask, r, c):
+    """Tell whether the four neighbors of a pixel lie in the image and in the nucleus."""
+    height, width = mask.shape
+    if r == 0 or c == 0 or r == height - 1 or c == width - 1:
+        return False
+    return mask[r - 1, c] == 1 and mask[r + 1, c] == 1 and mask[r, c - 1] == 1 and mask[r, c + 1] == 1

@@ -7,8 +7,9 @@ import numpy as np
 from ._jit import jit
 
 HARALICK = (
-    "AngularSecondMoment", "Contrast", "Correlation", "Variance", "InverseDifferenceMoment", "SumAverage",
-    "SumVariance", "SumEntropy", "Entropy", "DifferenceVariance", "DifferenceEntropy", "InfoMeas1", "InfoMeas2",
+    "AngularSecondMoment", "Contrast", "Correlation", "Variance", "InverseDifferenceMoment",
+    "SumAverage", "SumVariance", "SumEntropy", "Entropy",
+    "DifferenceVariance", "DifferenceEntropy", "InfoMeas1", "InfoMeas2",
 )  # fmt: skip
 N_PATTERNS = 10
 DOG_SIGMAS = (1, 2, 4)
@@ -141,7 +142,7 @@ def summarize_pairs(counts, marginal, sums, gaps, out):
                 marginal[j] += p
             sums[i + j] += twice * p
             gaps[i - j] += twice * p
-    mean, variance, own = moments(marginal)
+    _, variance, own = moments(marginal)
     sum_mean, sum_variance, sum_entropy = moments(sums)
     gap_mean, gap_variance, gap_entropy = moments(gaps)
     contrast = gap_variance + gap_mean**2
@@ -169,7 +170,7 @@ def moments(shares):
 
 @jit
 def count_patterns(images, inside, boxes, radius, pattern_of_code, out):
-    """Shares of the ten uniform patterns among the pixels inside; all are pattern 8 where none has neighbors."""
+    """Shares of the ten uniform patterns among the pixels inside; all 8 where none has neighbors."""
     n, n_channels, height, width = images.shape
     for i in range(n):
         top, bottom = max(boxes[i, 0], radius), min(boxes[i, 1], height - radius)

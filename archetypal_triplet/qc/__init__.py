@@ -4,6 +4,7 @@ from archetypal_triplet.qc._b_scores import compute_b_scores
 from archetypal_triplet.qc._batches import compute_batch_mixing, compute_variance_explained
 from archetypal_triplet.qc._controls import compute_control_separability
 from archetypal_triplet.qc._drift import compute_plate_drift
+from archetypal_triplet.qc._fields import compute_field_scores
 from archetypal_triplet.qc._positions import compute_position_effects
 from archetypal_triplet.qc._replicates import compute_replicate_correlation, compute_replicate_precision
 from archetypal_triplet.qc._separation import (
@@ -18,6 +19,7 @@ __all__ = [
     "compute_b_scores",
     "compute_batch_mixing",
     "compute_control_separability",
+    "compute_field_scores",
     "compute_plate_drift",
     "compute_position_effects",
     "compute_replicate_correlation",

@@ -1,11 +1,11 @@
 """The specification of the features of images: slow, obvious versions of what the kernels compute fast.
 
-An image is (n_channels, height, width); `inside` says which of its pixels are measured. Nothing here imports the
-package.
+An image is (n_channels, height, width); `inside` says which of its pixels are measured. Nothing here imports
+the package.
 """
 
 import math
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -126,7 +126,7 @@ def naive_haralick(p):
         ((np.arange(n) - gap_average) ** 2 * gaps).sum(),
         naive_entropy(gaps),
         (hxy - hxy1) / hx if hx > 1e-15 else 0.0,
-        math.sqrt(max(0.0, 1 - math.exp(-2 * (hxy2 - hxy)))),
+        math.sqrt(1 - math.exp(-2 * (hxy2 - hxy))) if hxy2 - hxy > 1e-12 else 0.0,
     ]
 
 
@@ -201,7 +201,7 @@ def naive_granularity(image, inside, n_sizes=6):
         sums = [float(opening[inside].sum()) for opening in openings]
         removed = sums[0] - sums[-1]
         flat = removed <= 1e-12 * abs(sums[0])
-        row += [0.0 if flat else (a - b) / removed for a, b in zip(sums, sums[1:], strict=False)]
+        row += [0.0 if flat else (a - b) / removed for a, b in pairwise(sums)]
     return row
 
 
@@ -252,14 +252,14 @@ def naive_slope(plane):
     """Slope of power against frequency, both as logarithms."""
     height, width = plane.shape
     half = min(height, width) // 2
-    if half < 3:
+    if half < 3 or plane.std() == 0:
         return 0.0
     power = np.abs(np.fft.fft2(plane - plane.mean())) ** 2
     rings = {}
     for r in range(height):
         for c in range(width):
             y, x = min(r, height - r) / height, min(c, width - c) / width
-            rings.setdefault(round(math.hypot(y, x) * min(height, width)), []).append(power[r, c])
+            rings.setdefault(round(math.hypot(y, x) * min(height, width) - 1e-9), []).append(power[r, c])
     points = [(math.log(k), math.log(np.mean(rings[k]))) for k in range(1, half + 1)]
     return np.polyfit(*zip(*points, strict=True), 1)[0]
 

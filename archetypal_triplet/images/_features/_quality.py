@@ -43,8 +43,9 @@ def power_slope(images):
     if half < 3:
         return slopes
     rows, columns = np.fft.fftfreq(height) * height, np.fft.rfftfreq(width) * width
-    # by the shorter side, so that equal numbers are equal frequencies
-    ring = np.rint(np.hypot(rows[:, None] / height, columns / width) * min(height, width)).astype(int).ravel()
+    # by the shorter side, so that equal numbers are equal frequencies; halves are rounded down
+    frequency = np.hypot(rows[:, None] / height, columns / width) * min(height, width)
+    ring = np.rint(frequency - 1e-9).astype(int).ravel()
     # all columns but the first and, of even widths, the last stand for their mirror image too
     twice = np.full((height, len(columns)), 2.0)
     twice[:, 0] = 1

@@ -151,7 +151,9 @@ def summarize_pairs(counts, marginal, sums, gaps, out):
     out[3], out[4], out[5], out[6], out[7] = variance, similar, sum_mean, sum_variance, sum_entropy
     out[8], out[9], out[10] = entropy, gap_variance, gap_entropy
     out[11] = (entropy - 2 * own) / own if own > 1e-15 else 0.0
-    out[12] = math.sqrt(max(0.0, 1 - math.exp(-2 * (2 * own - entropy))))
+    # the root would make much of what rounding leaves of nothing
+    shared = 2 * own - entropy
+    out[12] = math.sqrt(1 - math.exp(-2 * shared)) if shared > 1e-12 else 0.0
 
 
 @jit

@@ -1,0 +1,531 @@
+"""`extract_cells`: from fields to crops with a cell in the middle, a table of cells, and counts."""
+
+import json
+import zlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from archetypal_triplet._utils._columns import METADATA_PREFIX
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._threads import effective_n_threads
+from archetypal_triplet.images import _crops
+from archetypal_triplet.images._label_kernels import empty_like_hull, measure_hulls, measure_labels
+from archetypal_triplet.images._segmentation import segment_nuclei
+from archetypal_triplet.images._stack import ImageStack
+
+# written for each cell, after its number
+MEASURES = ("Row", "Column", "Area", "Solidity", "Intensity", "RelativeIntensity")
+# why a nucleus is no cell, in the order in which it is asked
+REASONS = ("Border", "Small", "Large", "Ragged", "Dim")
+BORDERS = ("nucleus", "crop", "keep")
+_SPECK = 10  # pixels: smaller objects of our own segmentation are not even counted
+
+
+class Filters(NamedTuple):
+    """What a nucleus must be like to become a cell."""
+
+    border: str
+    min_area: float
+    max_area: float
+    min_solidity: float
+    min_intensity: float
+
+
+def extract_cells(
+    stack,
+    fields,
+    *,
+    nucleus_channel,
+    crop_size=48,
+    labels=None,
+    segmentation=None,
+    border="nucleus",
+    min_area=50,
+    max_area=None,
+    min_solidity=0.85,
+    min_intensity=0.25,
+    out=None,
+    resume=True,
+    n_jobs=None,
+    verbose=0,
+):
+    """Find the nuclei of every field and cut out a crop around each.
+
+    Parameters
+    ----------
+    stack : ImageStack or array-like of shape (n_fields, n_channels, height, width)
+        The fields.
+    fields : pandas.DataFrame
+        A row per field with ``Metadata_*`` columns, as in ``Layout.fields``.
+    nucleus_channel : str or int
+        Name or number of the channel that shows the nuclei.
+    crop_size : int, default=48
+        Height and width of the crops, in pixels: three to four times the width of a nucleus.
+    labels : callable, ImageStack, array or list of arrays, default=None
+        Label images of the nuclei, in the order of the fields (0 background, one number per nucleus), for
+        example of Cellpose or CellProfiler: arrays of shape (height, width), paths of .tif, .png or .npy
+        files; or a function that gets the images of a field (n_channels, height, width) and returns its label
+        image. None: `segment_nuclei`.
+    segmentation : dict, default=None
+        Parameters of `segment_nuclei`, such as ``{"method": "local"}``.
+    border : {"nucleus", "crop", "keep"}, default="nucleus"
+        Which cells are dropped at the edges of a field: those whose nucleus touches the edge, those whose
+        crop would reach beyond, or none. Crops that reach beyond are filled with the mirrored field.
+    min_area, max_area : int, default=50, None
+        Nuclei with fewer or more pixels are dropped.
+    min_solidity : float, default=0.85
+        Nuclei that fill less of their convex hull are dropped: debris, clumps that were not cut.
+    min_intensity : float, default=0.25
+        Nuclei whose mean above the background (the median outside of nuclei) is less than this share of the
+        field's median nucleus are dropped.
+    out : str or Path, default=None
+        Folder for the results; None keeps them in memory, which is for small screens.
+    resume : bool, default=True
+        Whether to continue, or just load, what the folder `out` holds of the same extraction; False begins
+        anew.
+    n_jobs : int, default=None
+        Threads; None is 1, -1 all cores. Results do not depend on it.
+    verbose : int, default=0
+        Shows a progress bar if positive.
+
+    Returns
+    -------
+    Bunch
+        crops : ImageStack of shape (n_cells, n_channels + 1, crop_size, crop_size)
+            In the order of the fields, nuclei from top to bottom. The last channel is the mask: 0 background,
+            1 this cell's nucleus, 2 other nuclei. Pixels that are not finite were replaced by the median of
+            their field and channel.
+        cells : pandas.DataFrame
+            A row per crop: the columns of `fields`, ``Metadata_Cell`` (the number in the label image, as
+            text) and the nucleus: ``Metadata_NucleusRow``, ``Column`` (its center, in pixels of the field),
+            ``Area``, ``Solidity``, ``Intensity`` (mean above the background) and ``RelativeIntensity``.
+        counts : pandas.DataFrame
+            A row per field: the columns of `fields`, ``Metadata_Count_Nuclei`` (found),
+            ``Metadata_Count_Cells`` (kept), and how many were dropped, each counted for the first reason that
+            holds: ``Metadata_Count_Border``, ``Small``, ``Large``, ``Ragged`` (solidity) and ``Dim``; and
+            ``Metadata_Fault``, what is wrong with the field, or empty text.
+
+    Raises
+    ------
+    ValueError
+        If the fields are not as many as the images, a label image does not fit its field, a parameter is out
+        of its range, or `out` holds another extraction.
+
+    See Also
+    --------
+    segment_nuclei : How nuclei are found.
+    archetypal_triplet.ImageFeatures : Measures crops.
+
+    Notes
+    -----
+    A field without cells, or one that could not be read, is no error but a row of `counts`. With `out` the
+    folder holds ``crops.npy``, ``cells.parquet``, ``counts.parquet`` and ``extraction.json``; one field per
+    thread is in memory, and a killed run continues with the field after the last that it wrote, with the same
+    bytes in the end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from archetypal_triplet.images import extract_cells
+    >>> rows, columns = np.mgrid[:64, :64]
+    >>> disc = lambda r, c: (rows - r) ** 2 + (columns - c) ** 2 < 36
+    >>> images = np.zeros((2, 1, 64, 64), dtype=np.uint8)
+    >>> images[0, 0] = 90 * (disc(20, 20) | disc(45, 40) | disc(60, 3))
+    >>> fields = pd.DataFrame({"Metadata_Well": ["A01", "A02"]})
+    >>> found = extract_cells(images, fields, nucleus_channel=0, crop_size=24)
+    >>> found.crops
+    ImageStack of 2 images, 2 channels (0, Nuclei), 24 x 24 pixels of uint8
+    >>> found.counts.filter(like="Count").T
+                           0  1
+    Metadata_Count_Nuclei  3  0
+    Metadata_Count_Cells   2  0
+    Metadata_Count_Border  1  0
+    Metadata_Count_Small   0  0
+    Metadata_Count_Large   0  0
+    Metadata_Count_Ragged  0  0
+    Metadata_Count_Dim     0  0
+    """
+    stack = as_stack(stack)
+    fields = check_fields(fields, len(stack))
+    channel = find_channel(stack, nucleus_channel)
+    filters = Filters(border, min_area, np.inf if max_area is None else max_area, min_solidity, min_intensity)
+    check_filters(filters, crop_size, segmentation, labels)
+    labeler = Labeler(labels, segmentation, channel, stack.shape)
+    row_shape = (stack.shape[1] + 1, crop_size, crop_size)
+    dtype = np.dtype(np.uint8) if stack.dtype.kind == "b" else stack.dtype
+    names = [*(stack.channel_names or map(str, range(stack.shape[1]))), "Nuclei"]
+    n_columns = 1 + len(MEASURES)
+    if out is None:
+        store = _crops.MemoryStore(row_shape, dtype, n_columns)
+    else:
+        settings = describe(stack, fields, channel, crop_size, labels, segmentation, filters)
+        if resume and _crops.FolderStore.is_complete(out, settings):
+            return load_cells(out, channel_names=names)
+        store = _crops.FolderStore(out, settings, row_shape, dtype, n_columns, resume)
+
+    def process(i):
+        images, fault = labeler.read(stack, i)
+        found = labeler.label(images, i) if not fault else np.zeros(images.shape[1:], dtype=np.int32)
+        crops, measured, counts = cut_field(images, found, channel, crop_size, filters, dtype)
+        return {"n_cells": len(crops), "counts": counts, "fault": fault}, crops, measured
+
+    lines = list(store.done)
+    try:
+        todo = range(len(lines), len(stack))
+        for line, crops, measured in in_order(process, todo, n_jobs, len(stack), verbose):
+            store.append(line, crops, measured)
+            lines.append(line)
+        crops, measured = store.finish()
+    finally:
+        store.close()
+    cells, counts = make_tables(fields, lines, measured)
+    if out is not None:
+        write_tables(Path(out), cells, counts)
+        store.clean()
+        return load_cells(out, channel_names=names)
+    return Bunch(crops=ImageStack.from_array(crops, channel_names=names), cells=cells, counts=counts)
+
+
+def load_cells(folder, *, channel_names=None):
+    """Load what `extract_cells` wrote.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder.
+    channel_names : list of str, default=None
+        Names of the channels, the mask included; None: as they were when it was written.
+
+    Returns
+    -------
+    Bunch
+        As of `extract_cells`; the crops stay on disk.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not hold a finished extraction.
+    """
+    pd = import_optional("pandas", extra="images")
+    folder = Path(folder)
+    missing = [
+        n for n in (_crops.SETTINGS, _crops.CROPS, _crops.CELLS, _crops.COUNTS) if not (folder / n).exists()
+    ]
+    if missing:
+        raise FileNotFoundError(
+            f"{str(folder)!r} holds no finished extraction of cells: {missing[0]} is missing. "
+            "Call extract_cells with this folder as out."
+        )
+    if channel_names is None:
+        channel_names = [*_crops.read_json(folder / _crops.SETTINGS)["channels"], "Nuclei"]
+    return Bunch(
+        crops=ImageStack.from_array(_crops.load_crops(folder), channel_names=channel_names),
+        cells=pd.read_parquet(folder / _crops.CELLS),
+        counts=pd.read_parquet(folder / _crops.COUNTS),
+    )
+
+
+class Labeler:
+    """Gives the label image of a field: by `segment_nuclei`, a function, or as the user brought them."""
+
+    def __init__(self, labels, segmentation, channel, shape):
+        self._labels, self._channel, self._shape = labels, channel, shape
+        self._segmentation = {"min_area": _SPECK, **(segmentation or {})}
+        self._one = Lock()  # a network or a reader may not bear several threads
+        if labels is not None and not callable(labels):
+            n = len(labels)
+            if n != shape[0]:
+                raise ValueError(
+                    f"labels holds {n} label images for {shape[0]} fields. Give one for each field, "
+                    "in their order."
+                )
+
+    def read(self, stack, i):
+        """Return the images of a field, finite, and what is wrong with it."""
+        images = stack[i]
+        flagged = sorted(c for _, c in stack.find_flagged([i]))
+        names = stack.channel_names or list(map(str, range(stack.shape[1])))
+        if flagged:
+            return images, "not readable: " + ", ".join(names[c] for c in flagged)
+        if images.dtype.kind == "f" and not np.isfinite(images).all():
+            images = images.copy()
+            for c, image in enumerate(images):
+                finite = np.isfinite(image)
+                if not finite.any():
+                    images[c] = 0
+                    return images, f"no finite pixel: {names[c]}"
+                image[~finite] = np.median(image[finite])
+        return images, ""
+
+    def label(self, images, i):
+        """Return the label image of a field, int64 or int32."""
+        if self._labels is None:
+            return segment_nuclei(images[self._channel], **self._segmentation)
+        with self._one:
+            found = self._labels(images) if callable(self._labels) else self._labels[i]
+            if isinstance(found, str | Path):
+                found = read_labels(found)
+        return check_labels(found, images.shape[1:], i)
+
+
+def read_labels(path):
+    """Read a label image from a .npy, .tif or .png file."""
+    path = Path(path)
+    if path.suffix == ".npy":
+        return np.load(path)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return import_optional("tifffile", extra="images").imread(path)
+    return import_optional("skimage.io", extra="images").imread(path)
+
+
+def check_labels(labels, shape, i):
+    """Return a label image as integers, or raise if it does not fit its field."""
+    labels = np.asarray(labels)
+    found = labels.shape
+    while labels.ndim > 2 and labels.shape[0] == 1:
+        labels = labels[0]
+    if labels.shape != tuple(shape):
+        raise ValueError(
+            f"The label image of field {i} has shape {found}, the field {tuple(shape)}. "
+            "Labels must have the size of the images."
+        )
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
+        raise ValueError(f"The label image of field {i} holds fractions; labels are whole numbers.")
+    labels = labels.astype(np.int64)
+    if labels.min() < 0:
+        raise ValueError(
+            f"The label image of field {i} holds {labels.min()}; labels are 0 (background) or positive."
+        )
+    return labels
+
+
+def cut_field(images, labels, channel, crop_size, filters, dtype):
+    """Measure the nuclei of a field, drop some, cut out the others.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_channels, height, width)
+        The field.
+    labels : ndarray of int of shape (height, width)
+        Its nuclei.
+    channel : int
+        Channel of the nuclei.
+    crop_size : int
+        Size of the crops.
+    filters : Filters
+        What is dropped.
+    dtype : dtype
+        Type of the crops.
+
+    Returns
+    -------
+    crops : ndarray of shape (n_cells, n_channels + 1, crop_size, crop_size)
+        The crops, the mask last.
+    measured : ndarray of shape (n_cells, 1 + len(MEASURES)), float64
+        Number of each cell, and its measures.
+    counts : list of int
+        Nuclei found, cells kept, and dropped for each of REASONS.
+    """
+    values, labels = number_labels(labels)
+    n = len(values)
+    table, boxes = measure_nuclei(labels, images[channel], n)
+    starts = np.rint(table[:, :2]).astype(np.intp) - crop_size // 2
+    reasons = judge(table, boxes, starts, crop_size, labels.shape, filters)
+    kept = np.flatnonzero(reasons < 0)
+    crops = np.empty((len(kept), len(images) + 1, crop_size, crop_size), dtype=dtype)
+    rows = mirror(starts[kept, 0, None] + np.arange(crop_size), labels.shape[0])[:, :, None]
+    columns = mirror(starts[kept, 1, None] + np.arange(crop_size), labels.shape[1])[:, None, :]
+    for c, image in enumerate(images):
+        crops[:, c] = image[rows, columns]
+    around = labels[rows, columns]
+    crops[:, -1] = np.where(around == (kept + 1)[:, None, None], 1, 2 * (around > 0))
+    counts = [n, len(kept), *np.bincount(reasons[reasons >= 0], minlength=len(REASONS)).tolist()]
+    return crops, np.column_stack([values[kept], table[kept]]).astype(np.float64), counts
+
+
+def number_labels(labels):
+    """Return the numbers that occur in a label image, and the image with 1 .. n instead."""
+    n = int(labels.max(initial=0))
+    if n < 4 * labels.size:
+        present = np.bincount(labels.ravel(), minlength=1) > 0
+        present[0] = False
+        values, new = np.flatnonzero(present), np.cumsum(present)
+        new[~present] = 0
+        return values, new.astype(np.int32)[labels]
+    values, inverse = np.unique(labels, return_inverse=True)
+    inverse = inverse.reshape(labels.shape) + (values[0] != 0)
+    return values[values > 0], inverse.astype(np.int32)
+
+
+def measure_nuclei(labels, image, n):
+    """Return the MEASURES of each label, and its bounding box."""
+    table, boxes = np.zeros((n, 4)), np.zeros((n, 4), dtype=np.intp)
+    out = np.zeros((n, len(MEASURES)))
+    if n == 0:
+        return out, boxes
+    measure_labels(labels, np.ascontiguousarray(image, dtype=np.float32), table, boxes)
+    solidity = np.empty(n)
+    measure_hulls(labels, boxes, table[:, 0].copy(), *empty_like_hull(len(labels)), solidity)
+    outside = image[labels == 0]
+    above = table[:, 3] - (float(np.median(outside)) if outside.size else 0.0)
+    middle = float(np.median(above))
+    out[:, 0], out[:, 1], out[:, 2], out[:, 3] = table[:, 1], table[:, 2], table[:, 0], solidity
+    out[:, 4], out[:, 5] = above, above / middle if middle > 0 else 1.0
+    return out, boxes
+
+
+def judge(table, boxes, starts, crop_size, shape, filters):
+    """Return for each nucleus the first of REASONS that holds, or -1."""
+    ends = starts + crop_size
+    if filters.border == "nucleus":
+        at_edge = (boxes[:, [0, 2]] <= 0).any(axis=1) | (boxes[:, [1, 3]] >= shape).any(axis=1)
+    elif filters.border == "crop":
+        at_edge = (starts < 0).any(axis=1) | (ends > shape).any(axis=1)
+    else:
+        at_edge = np.zeros(len(table), dtype=bool)
+    area, solidity, relative = table[:, 2], table[:, 3], table[:, 5]
+    held = np.stack(
+        [
+            at_edge,
+            area < filters.min_area,
+            area > filters.max_area,
+            solidity < filters.min_solidity,
+            relative < filters.min_intensity,
+        ]
+    )
+    return np.where(held.any(axis=0), held.argmax(axis=0), -1)
+
+
+def mirror(places, size):
+    """Fold places outside of 0 .. size - 1 back inside, as in a mirror beyond the last pixel."""
+    places = np.mod(places, 2 * size)
+    return np.minimum(places, 2 * size - 1 - places)
+
+
+def in_order(process, todo, n_jobs, n_fields, verbose):
+    """Yield what `process` returns of each number, in their order, with a few ahead in threads."""
+    bar = nullcontext()
+    if verbose > 0:
+        tqdm = import_optional("tqdm", extra="screens").tqdm
+        bar = tqdm(total=n_fields, initial=todo.start, desc="cells", unit="field", leave=False)
+    n_threads = min(effective_n_threads(n_jobs), max(len(todo), 1))
+    with bar as shown, ThreadPoolExecutor(n_threads) as pool:
+        waiting = deque()
+        try:
+            for i in todo:
+                waiting.append(pool.submit(process, i))
+                while len(waiting) > 2 * n_threads or (waiting and i == todo[-1]):
+                    yield waiting.popleft().result()
+                    if shown is not None:
+                        shown.update()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def make_tables(fields, lines, measured):
+    """Return the tables of cells and of counts."""
+    counts = fields.copy()
+    found = np.array([line["counts"] for line in lines], dtype=np.int64).reshape(len(lines), -1)
+    for j, word in enumerate(("Nuclei", "Cells", *REASONS)):
+        counts[f"{METADATA_PREFIX}Count_{word}"] = found[:, j]
+    counts[f"{METADATA_PREFIX}Fault"] = [line["fault"] for line in lines]
+    rows = np.repeat(np.arange(len(lines)), [line["n_cells"] for line in lines])
+    cells = fields.iloc[rows].reset_index(drop=True)
+    cells[f"{METADATA_PREFIX}Cell"] = [str(int(number)) for number in measured[:, 0]]
+    for j, measure in enumerate(MEASURES):
+        cells[f"{METADATA_PREFIX}Nucleus{measure}"] = measured[:, j + 1]
+    return cells, counts
+
+
+def write_tables(folder, cells, counts):
+    """Write both tables, each beside and renamed."""
+    for name, table in ((_crops.CELLS, cells), (_crops.COUNTS, counts)):
+        beside = folder / f"{name}.partial"
+        table.to_parquet(beside, index=False)
+        beside.replace(folder / name)
+
+
+def as_stack(stack):
+    """Return a stack, made of an array if need be."""
+    return stack if isinstance(stack, ImageStack) else ImageStack.from_array(stack)
+
+
+def check_fields(fields, n):
+    """Return the table of fields with a fresh index, or raise if it has not one row per image."""
+    if not hasattr(fields, "iloc"):
+        raise ValueError(
+            f"fields must be a pandas DataFrame, one row per field; got {type(fields).__name__}."
+        )
+    if len(fields) != n:
+        raise ValueError(
+            f"fields has {len(fields)} rows for {n} images. Give one row per image, in their order."
+        )
+    return fields.reset_index(drop=True)
+
+
+def find_channel(stack, channel):
+    """Return the number of a channel."""
+    names = stack.channel_names or []
+    if isinstance(channel, str) and channel in names:
+        return names.index(channel)
+    if isinstance(channel, int | np.integer) and -stack.shape[1] <= channel < stack.shape[1]:
+        return int(channel) % stack.shape[1]
+    known = f" and names {', '.join(map(repr, names))}" if names else ""
+    raise ValueError(
+        f"nucleus_channel={channel!r} is not a channel. There are numbers 0 to {stack.shape[1] - 1}{known}."
+    )
+
+
+def check_filters(filters, crop_size, segmentation, labels):
+    """Raise unless the parameters are in their ranges."""
+    if filters.border not in BORDERS:
+        raise ValueError(f"border={filters.border!r} is unknown. Pass 'nucleus', 'crop' or 'keep'.")
+    if not (isinstance(crop_size, int | np.integer) and crop_size >= 3):
+        raise ValueError(f"crop_size={crop_size!r} is not a whole number of pixels from 3 up.")
+    if not 0 <= filters.min_area <= filters.max_area:
+        raise ValueError(
+            f"min_area={filters.min_area!r} and max_area={filters.max_area!r} leave no nucleus. "
+            "min_area must be from 0 up and not above max_area."
+        )
+    if not 0 <= filters.min_solidity <= 1:
+        raise ValueError(f"min_solidity={filters.min_solidity!r} is not a share between 0 and 1.")
+    if segmentation is not None and labels is not None:
+        raise ValueError("segmentation and labels are both given. Drop one: labels are taken as they are.")
+    if segmentation is not None:
+        segment_nuclei(np.zeros((4, 4)), **segmentation)
+
+
+def describe(stack, fields, channel, crop_size, labels, segmentation, filters):
+    """Say what an extraction depends on, so that a folder of another one is not continued."""
+    checksums = [
+        zlib.crc32(np.ascontiguousarray(stack[i])) for i in sorted({0, len(stack) - 1}) if len(stack)
+    ]
+    table = zlib.crc32(fields.to_csv(index=False).encode())
+    if labels is None or callable(labels):
+        source = (
+            "segment_nuclei" if labels is None else getattr(labels, "__qualname__", type(labels).__name__)
+        )
+    else:
+        source = f"{len(labels)} label images"
+    settings = {
+        "format": 1,
+        "shape": list(stack.shape),
+        "dtype": stack.dtype.str,
+        "channels": list(stack.channel_names or map(str, range(stack.shape[1]))),
+        "images": checksums,
+        "fields": table,
+        "nucleus_channel": channel,
+        "crop_size": int(crop_size),
+        "labels": source,
+        "segmentation": segmentation or {},
+        **filters._asdict(),
+    }
+    return json.loads(json.dumps(settings, default=float))

@@ -1,11 +1,14 @@
 """Going through images in blocks, and the limits of their channels over the data set."""
 
+import math
+
 import numpy as np
 from sklearn.utils import check_random_state
 
 from archetypal_triplet._utils._optional import import_optional
 
 _BLOCK_BYTES = 2**26  # 64 MB of pixels at a time
+_N_PIXELS, _N_IMAGES = 2**24, 64  # enough for the limits of a channel
 _N_SAMPLED = 2**22  # pixels of a channel that are kept where a histogram cannot be
 
 
@@ -53,12 +56,12 @@ def iter_blocks(images, n_rows=None, *, verbose=0, description="images"):
         yield rows, np.asarray(images[rows])
 
 
-def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=256, random_state=None, verbose=0):
+def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=None, random_state=None, verbose=0):
     """Compute the value that counts as dark and the one that counts as bright in each channel.
 
-    These are percentiles over the pixels of the whole data set (or of a sample of its images), one pair for each
-    channel: never for each image, which would make a dim image look like a bright one. Display, features and
-    network scale by them.
+    These are percentiles over the pixels of the whole data set (or of a sample of its images), one pair for
+    each channel: never for each image, which would make a dim image look like a bright one. Display, features
+    and network scale by them.
 
     Parameters
     ----------
@@ -66,8 +69,9 @@ def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=256, random_
         Anything with shape, dtype and row access: `ImageStack`, NumPy, memmap, zarr, h5py.
     low, high : float, default=0.1, 99.9
         The percentiles.
-    n_samples : int or None, default=256
-        Images that are drawn without replacement; None takes all.
+    n_samples : int, default=None
+        Images that are drawn without replacement; None: as many as have 16 million pixels a channel, and at
+        least 64. A number of at least n takes all of them.
     random_state : int, RandomState instance or None, default=None
         Draws the images.
     verbose : int, default=0
@@ -76,21 +80,22 @@ def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=256, random_
     Returns
     -------
     ndarray of shape (C, 2)
-        Lower and upper limit of each channel, as float64. A channel without variation between them gets an upper
-        limit of lower + 1, so that the difference can be divided by.
+        Lower and upper limit of each channel, as float64. A channel without variation between them gets an
+        upper limit of lower + 1, so that the difference can be divided by.
 
     Raises
     ------
     ValueError
-        If `images` has not four dimensions, no image, or no readable one, or the percentiles are not in order.
+        If `images` has not four dimensions, no image, or no readable one, or the percentiles are not in
+        order.
 
     Notes
     -----
     The percentile is the smallest value that at least this share of the pixels does not exceed (NumPy's
-    ``inverted_cdf``). Of uint8 and uint16 images it is exact, from a histogram; of other types it is that of an
-    evenly spaced sample of at least two million pixels (or all). Planes that a stack flagged as unreadable and
-    pixels that are not finite are left out. Takes one reading of the sample and, above the block of 64 MB, at most
-    32 MB a channel.
+    ``inverted_cdf``). Of uint8 and uint16 images it is exact, from a histogram; of other types it is that of
+    an evenly spaced sample of about four million pixels (or all). Planes that a stack flagged as unreadable
+    and pixels that are not finite are left out. Takes one reading of the sample and, above the block of 64
+    MB, at most 32 MB a channel.
 
     Examples
     --------
@@ -103,18 +108,20 @@ def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=256, random_
     """
     if len(getattr(images, "shape", ())) != 4:
         raise ValueError(
-            f"images has shape {getattr(images, 'shape', None)}; four dimensions are needed: (images, channels, "
-            "height, width)."
+            f"images has shape {getattr(images, 'shape', None)}; four dimensions are needed: (images, "
+            "channels, height, width)."
         )
     if not 0 <= low < high <= 100:
         raise ValueError(f"low={low} and high={high} must be percentiles with 0 <= low < high <= 100.")
     if n_samples is not None and n_samples < 1:
-        raise ValueError(f"n_samples={n_samples} must be at least 1, or None for all images.")
+        raise ValueError(f"n_samples={n_samples} must be at least 1.")
     n, n_channels = images.shape[:2]
     if n == 0:
         raise ValueError("images holds no image (shape[0] is 0): limits need at least one.")
     rows = np.arange(n)
-    if n_samples is not None and n_samples < n:
+    if n_samples is None:
+        n_samples = max(_N_IMAGES, _N_PIXELS // max(1, images.shape[2] * images.shape[3]))
+    if n_samples < n:
         rows = np.sort(check_random_state(random_state).choice(n, n_samples, replace=False))
     counted = np.dtype(images.dtype) in (np.uint8, np.uint16)
     values = (_Histogram if counted else _Sample)(n_channels, images, len(rows))
@@ -128,8 +135,8 @@ def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=256, random_
     empty = np.flatnonzero(np.isnan(limits[:, 0]))
     if len(empty):
         raise ValueError(
-            f"Channel {empty[0]} has no readable, finite pixel in the {len(rows)} images that were looked at. Look at "
-            "the stack's faults."
+            f"Channel {empty[0]} has no readable, finite pixel in the {len(rows)} images that were looked "
+            "at. Look at the stack's faults."
         )
     limits[:, 1] = np.where(limits[:, 1] > limits[:, 0], limits[:, 1], limits[:, 0] + 1)
     return limits
@@ -188,6 +195,8 @@ class _Sample:
     def __init__(self, n_channels, images, n_rows):
         n_pixels = images.shape[2] * images.shape[3]
         self.step = max(1, (n_rows * n_pixels) // _N_SAMPLED)
+        while math.gcd(self.step, images.shape[3]) > 1:  # or always the same columns of pixels
+            self.step += 1
         self.kept = [[] for _ in range(n_channels)]
 
     def add(self, c, plane):

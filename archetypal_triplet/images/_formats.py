@@ -1,4 +1,4 @@
-"""What images of all formats have in common: grey values out of palettes and colors, and errors."""
+"""What images of all formats have in common: gray values out of palettes and colors, and errors."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from archetypal_triplet._utils._optional import import_optional
 
 
 class ImageError(ValueError):
-    """A file that is there and cannot be read as grey values; the message names it."""
+    """A file that is there and cannot be read as gray values; the message names it."""
 
 
 def check_file(path):
@@ -69,17 +69,18 @@ def check_pixels(pixels, path):
 
 
 def check_dtype(dtype, path):
-    """Return a dtype in native byte order, uint8 for one bit, or raise if it is not that of grey values."""
+    """Return a dtype in native byte order, uint8 for one bit, or raise if it is not that of gray values."""
     dtype = np.dtype(dtype)
     if dtype.kind not in "uifb":
         raise ImageError(
-            f"{path} holds values of type {dtype}. Grey values are integers or floats: export it again as such."
+            f"{path} holds values of type {dtype}. Gray values are integers or floats: export it again as "
+            "such."
         )
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 
 def merge_colors(pixels, path):
-    """Return the one grey image that an image with colors stands for.
+    """Return the one gray image that an image with colors stands for.
 
     Parameters
     ----------
@@ -106,13 +107,13 @@ def merge_colors(pixels, path):
     if len(lit) == 1:
         return np.ascontiguousarray(lit[0])
     raise ImageError(
-        f"{path} is in color: its red, green and blue differ, so that it holds no single grey value a pixel. "
-        "Export each channel as a grey image of its own."
+        f"{path} is in color: its red, green and blue differ, so that it holds no single gray value a pixel. "
+        "Export each channel as a gray image of its own."
     )
 
 
 def read_palette(index, palette, path):
-    """Return the grey values behind a palette image.
+    """Return the gray values behind a palette image.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def read_palette(index, palette, path):
         return (palette.shape[1] - 1 - index.astype(np.int64)).astype(index.dtype)
     raise ImageError(
         f"{path} is a palette image whose colors get neither brighter nor darker with the index, so that the "
-        "index need not be a grey value. Export it as a grey image."
+        "index need not be a gray value. Export it as a gray image."
     )
 
 
@@ -171,7 +172,7 @@ class CodecImage:
         Returns
         -------
         ndarray of shape (height, width)
-            Grey values.
+            Gray values.
         """
         if index is not None and any(index):
             raise ImageError(f"{self.path} holds one plane, and index {tuple(index)} was asked for.")
@@ -191,7 +192,7 @@ class CodecImage:
         shape : tuple of int
             Height and width.
         dtype : dtype
-            Type of the grey values.
+            Type of the gray values.
         """
         pixels = self.read(index)
         return pixels.shape, pixels.dtype

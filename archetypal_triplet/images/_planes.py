@@ -1,4 +1,4 @@
-"""One plane of one image: where it lies, and reading it as a grey 2-D array."""
+"""One plane of one image: where it lies, and reading it as a gray 2-D array."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +22,8 @@ class Plane(NamedTuple):
     index : tuple of int, default=None
         Which plane of it, if there are several: ``(page,)`` of a TIFF of several pages; ``(c,)``, ``(c, z)``,
         ``(c, z, t)`` or, with the number of the image in the file, ``(c, z, t, image)`` of an OME-TIFF;
-        ``(c,)``, ``(c, z)`` or ``(c, z, t)`` of an OME-Zarr image. All count from 0, and what is not said is 0.
-        None: its only plane.
+        ``(c,)``, ``(c, z)`` or ``(c, z, t)`` of an OME-Zarr image. All count from 0, and what is not said is
+        0. None: its only plane.
 
     Examples
     --------
@@ -37,10 +37,10 @@ class Plane(NamedTuple):
 
 
 def read_plane(plane):
-    """Read one plane as grey values.
+    """Read one plane as gray values.
 
-    Values are those that the camera wrote: nothing is scaled, and 12 bits in a file of 16 stay 12. Of a palette
-    image the index is returned (see Notes), of an OME image the level of the highest resolution.
+    Values are those that the camera wrote: nothing is scaled, and 12 bits in a file of 16 stay 12. Of a
+    palette image the index is returned (see Notes), of an OME image the level of the highest resolution.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def read_plane(plane):
     Returns
     -------
     ndarray of shape (height, width)
-        Grey values, in the type of the file (native byte order; an image of one bit gives uint8).
+        Gray values, in the type of the file (native byte order; an image of one bit gives uint8).
 
     Raises
     ------
@@ -100,7 +100,7 @@ def probe_plane(plane):
     shape : tuple of int
         Height and width.
     dtype : dtype
-        Type of the grey values.
+        Type of the gray values.
 
     Raises
     ------
@@ -137,16 +137,15 @@ def open_image(path):
     except (MemoryError, ImportError, ImageError):
         raise
     except OSError as error:
-        if error.filename is None and not str(error).startswith("There is no image"):
-            raise OSError(f"{path} cannot be read: {error}") from error
-        raise
-    except (
-        Exception
-    ) as error:  # decoders raise whatever they like: struct.error, IndexError, RuntimeError, ...
+        if path in str(error):
+            raise
+        raise OSError(f"{path} cannot be read: {error}") from error
+    except Exception as error:
+        # decoders raise whatever they like: struct.error, IndexError, RuntimeError, ...
         first = (str(error).splitlines() or [""])[0]
         raise ImageError(
-            f"{path} cannot be read ({type(error).__name__}: {first}). It is damaged or of an unknown kind: copy "
-            "or export it again."
+            f"{path} cannot be read ({type(error).__name__}: {first}). It is damaged or of an unknown "
+            "kind: copy or export it again."
         ) from error
     finally:
         if image is not None:
@@ -165,6 +164,6 @@ def _open(path):
         if head.startswith(magic):
             return CodecImage(path, codec)
     raise ImageError(
-        f"{path} is not an image that can be read: it begins with {head!r}. TIFF, PNG, JPEG and OME-Zarr can be "
-        "read; export others as TIFF."
+        f"{path} is not an image that can be read: it begins with {head!r}. TIFF, PNG, JPEG and OME-Zarr "
+        "can be read; export others as TIFF."
     )

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from threading import Lock
 
 import numpy as np
 
+from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images._formats import ImageError
 from archetypal_triplet.images._planes import Plane, open_image, probe_plane
 
+_MISSING = ("", "There is no file of this plane.")
 _N_PROBES = 5  # planes of each channel that are looked at to learn shape and type
 
 
@@ -37,7 +40,7 @@ class FileSource:
 
     def _forget(self):
         self.faults = {
-            (i, c): ("", "this plane is missing")
+            (i, c): _MISSING
             for i, row in enumerate(self.planes)
             for c, plane in enumerate(row)
             if plane is None
@@ -51,6 +54,43 @@ class FileSource:
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._forget()
+
+    def probe_all(self, rows, channels, n_threads, verbose):
+        """Look at the headers of the files behind some rows.
+
+        Parameters
+        ----------
+        rows : iterable of int
+            Rows, not negative.
+        channels : list of int
+            Channels.
+        n_threads : int
+            Files that are opened at the same time.
+        verbose : int
+            Above 0 a progress bar is shown.
+
+        Returns
+        -------
+        dict of (int, int) to (str, str)
+            File and message of each faulty plane, by row and channel.
+        """
+        found = {}
+        jobs = [(row, at, found) for row in rows for at in self._files(row, channels)]
+        run_all(self._probe_file, jobs, n_threads, verbose)
+        return found
+
+    def _probe_file(self, row, at, found):
+        path, wanted = at
+        for _, c in wanted:
+            plane = self.planes[row][c]
+            if plane is None:
+                found[row, c] = _MISSING
+                continue
+            try:
+                shape, dtype = probe_plane(plane)
+                self._check(shape, dtype, path)
+            except (OSError, ImageError) as error:
+                found[row, c] = (path, str(error))
 
     def read(self, rows, channels, n_threads):
         """Read rows into a new array.
@@ -94,7 +134,9 @@ class FileSource:
         try:
             with open_image(path) as image:
                 for k, c in wanted:
-                    out[k] = self._check(image.read(self.planes[row][c].index), path)
+                    pixels = image.read(self.planes[row][c].index)
+                    self._check(pixels.shape, pixels.dtype, path)
+                    out[k] = pixels
                     done.add(c)
                     self._record(row, c, None)
         except (OSError, ImageError) as error:
@@ -107,13 +149,13 @@ class FileSource:
             if left:  # another plane of the same file may be readable
                 self._read_file(row, (path, left), out)
 
-    def _check(self, pixels, path):
-        if pixels.shape == self.shape[2:] and pixels.dtype == self.dtype:
-            return pixels
+    def _check(self, shape, dtype, path):
+        if tuple(shape) == self.shape[2:] and dtype == self.dtype:
+            return
         raise ImageError(
-            f"{path} has {describe(pixels.shape, pixels.dtype)}, while {self.reference} has "
-            f"{describe(self.shape[2:], self.dtype)}. All planes of a stack need one size and type: export the file "
-            "again, or leave it out (on_error='flag' makes it a flagged field)."
+            f"{path} has {describe(shape, dtype)}, while {self.reference} has "
+            f"{describe(self.shape[2:], self.dtype)}. All planes of a stack need one size and type: export "
+            "the file again, or leave it out (on_error='flag' makes it a flagged field)."
         )
 
     def _record(self, row, channel, fault):
@@ -136,7 +178,7 @@ class ArraySource:
     def __init__(self, array):
         self.array = array
         self.shape = tuple(int(n) for n in array.shape)
-        self.dtype = np.dtype(array.dtype)
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
         self.faults = {}
         self._lock = Lock()
 
@@ -166,11 +208,13 @@ class ArraySource:
         out = np.empty((len(rows), len(channels), *self.shape[2:]), dtype=self.dtype)
         all_channels = channels == list(range(self.shape[1]))
         if isinstance(self.array, np.ndarray):
-            if all_channels:
+            if all_channels and self.array.dtype == self.dtype:
                 np.take(self.array, rows, axis=0, out=out, mode="clip")
             else:
                 for k, row in enumerate(rows):
                     out[k] = self.array[row, channels]
+            return out
+        if len(rows) == 0:
             return out
         # zarr decodes a chunk, and h5py wants increasing order: runs of rows, each read once
         order = np.argsort(rows, kind="stable")
@@ -185,8 +229,8 @@ class ArraySource:
         return out
 
 
-def run_all(function, jobs, n_threads):
-    """Call `function` with each tuple of arguments, on threads; the first error in the order of jobs is raised.
+def run_all(function, jobs, n_threads, verbose=0):
+    """Call `function` with each tuple of arguments, on threads; the first job's error is the one raised.
 
     Parameters
     ----------
@@ -196,16 +240,24 @@ def run_all(function, jobs, n_threads):
         Its arguments.
     n_threads : int
         Threads at most.
+    verbose : int, default=0
+        Above 0 a progress bar is shown.
     """
+
+    def show(steps):
+        if verbose <= 0:
+            return steps
+        return import_optional("tqdm.auto", extra="screens").tqdm(steps, total=len(jobs), unit="file")
+
     n_threads = min(n_threads, len(jobs))
     if n_threads <= 1:
-        for job in jobs:
+        for job in show(jobs):
             function(*job)
         return
     with ThreadPoolExecutor(n_threads) as pool:
         futures = [pool.submit(function, *job) for job in jobs]
         try:
-            for future in futures:
+            for future in show(futures):
                 future.result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -248,7 +300,7 @@ def probe_planes(planes, flag):
         spread = np.unique(np.linspace(0, len(there) - 1, min(_N_PROBES, len(there))).astype(int))
         rest = (p for i, p in enumerate(there) if i not in set(spread.tolist()))
         seen = []
-        for plane in [*(there[i] for i in spread), *_none_after(rest, seen)]:
+        for plane in chain((there[i] for i in spread), _none_after(rest, seen)):
             try:
                 seen.append((plane.path, *probe_plane(plane)))
             except (OSError, ImageError) as error:
@@ -268,9 +320,9 @@ def probe_planes(planes, flag):
         odd = [(path, kind) for path, *kind in seen if tuple(kind) != (shape, dtype)]
         if odd and (not flag or len(odd) == len(seen)):
             raise ImageError(
-                f"The planes have different sizes or types: {odd[0][0]} has {describe(*odd[0][1])}, {reference} has "
-                f"{describe(shape, dtype)}. A stack needs one: read such channels or plates as stacks of their own, "
-                "or export them alike."
+                f"The planes have different sizes or types: {odd[0][0]} has {describe(*odd[0][1])}, "
+                f"{reference} has {describe(shape, dtype)}. A stack needs one: read such channels or "
+                "plates as stacks of their own, or export them alike."
             )
     return shape, dtype, reference
 
@@ -301,8 +353,11 @@ def _freeze(array):
             base = base.base
         begin = array.__array_interface__["data"][0] - base.__array_interface__["data"][0] + base.offset
         return _Frozen(("memmap", str(array.filename), array.dtype.str, int(begin), array.shape))
-    if type(array).__module__.partition(".")[0] == "h5py":
+    package = type(array).__module__.partition(".")[0]
+    if package == "h5py":
         return _Frozen(("h5py", array.file.filename, array.name))
+    if package == "zarr" and hasattr(getattr(array, "store", None), "root"):
+        return _Frozen(("zarr", str(array.store.root), array.path))
     return array
 
 
@@ -313,6 +368,6 @@ def _thaw(frozen):
     if kind == "memmap":
         dtype, offset, shape = rest
         return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
-    from archetypal_triplet._utils._optional import import_optional
-
+    if kind == "zarr":
+        return import_optional("zarr", extra="images").open_array(path, path=rest[0] or None, mode="r")
     return import_optional("h5py", extra="test").File(path, mode="r")[rest[0]]

@@ -14,18 +14,18 @@ from archetypal_triplet.images._sources import ArraySource, FileSource, as_plane
 class ImageStack:
     """Images of shape (n, C, H, W) that are read where and when their rows are asked for.
 
-    A stack is made by `ImageStack.from_layout` over the files of a screen, or by `ImageStack.from_array` over an
-    array. It has `shape`, `dtype`, `ndim` and a length; ``stack[rows]`` reads rows into a NumPy array of shape
-    (m, C, H, W), and nothing else is ever read: no file is looked at before, but a few headers, and no image is
-    kept. A stack is never copied as a whole by accident: ``numpy.asarray(stack)`` is an error, ``stack[:]`` reads
-    all.
+    A stack is made by `ImageStack.from_layout` over the files of a screen, or by `ImageStack.from_array` over
+    an array. It has `shape`, `dtype`, `ndim` and a length; ``stack[rows]`` reads rows into a NumPy array of
+    shape (m, C, H, W), and nothing else is ever read: no file is looked at before, but a few headers, and no
+    image is kept. A stack is never copied as a whole by accident: ``numpy.asarray(stack)`` is an error,
+    ``stack[:]`` reads all.
 
-    Rows are chosen as in NumPy: an integer (giving (C, H, W)), a slice, an array of integers, negative ones count
-    from the end, or one of booleans; then channels, and a window of pixels. Only the channels that are asked for
-    are read.
+    Rows are chosen as in NumPy: an integer (giving (C, H, W)), a slice, an array of integers, negative ones
+    count from the end, or one of booleans; then channels, and a window of pixels. Only the channels that are
+    asked for are read.
 
-    Stacks can be pickled and hashed by joblib: of files, memmaps and HDF5 only the paths are kept, so that the
-    hash knows where the images lie, not what is in them.
+    Stacks can be pickled and hashed by joblib: of files, memmaps and HDF5 only the paths are kept, so that
+    the hash knows where the images lie, not what is in them.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ class ImageStack:
         layout : Layout
             What `read_layout` found: its `planes` and `channels`.
         on_error : {"raise", "flag"}, default="raise"
-            What happens to a plane that is missing, damaged, or of another size or type: an error that names the
-            file, or zeros and a row in `faults`.
+            What happens to a plane that is missing, damaged, or of another size or type: an error that names
+            the file, or zeros and a row in `faults`.
         n_jobs : int, default=None
             Threads that read files; None is 1, -1 all cores.
 
@@ -130,8 +130,8 @@ class ImageStack:
         Parameters
         ----------
         array : array of shape (n, C, H, W)
-            NumPy array, memmap, zarr array, HDF5 dataset: anything with shape, dtype and access to rows. It is
-            not copied.
+            NumPy array, memmap, zarr array, HDF5 dataset: anything with shape, dtype and access to rows. It
+            is not copied.
         channel_names : list of str, default=None
             Names of the channels.
 
@@ -150,8 +150,8 @@ class ImageStack:
         shape, dtype = tuple(array.shape), np.dtype(array.dtype)
         if len(shape) != 4:
             raise ValueError(
-                f"array has shape {shape}; a stack has four dimensions: (images, channels, height, width). Add a "
-                "channel with array[:, None]."
+                f"array has shape {shape}; a stack has four dimensions: (images, channels, height, width). "
+                "Add a channel with array[:, None]."
             )
         if dtype.kind not in "uifb":
             raise ValueError(f"array has dtype {dtype}; images hold integers or floats.")
@@ -186,22 +186,46 @@ class ImageStack:
     def faults(self):
         """Planes that were zeros because they could not be read, as far as they were asked for so far.
 
-        With columns ``row`` (in this stack), ``Channel`` (its name, or else number), ``File`` and ``Message``;
-        filled only with ``on_error="flag"``. A plane that is missing in the layout is there from the beginning.
+        With columns ``row`` (in this stack), ``Channel`` (its name, or else number), ``File`` and
+        ``Message``; filled only with ``on_error="flag"``. A plane that is missing in the layout is there from
+        the beginning.
         """
+        return self._list_faults(self._source.faults.copy())
+
+    def find_faults(self, *, verbose=0):
+        """Look at the header of every file, without decoding: before a long run, a matter of seconds.
+
+        What is missing, empty, truncated, no image, or of another size or type is found; what only decoding
+        would show is not.
+
+        Parameters
+        ----------
+        verbose : int, default=0
+            Above 0 a progress bar is shown.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each faulty plane, with the columns of `faults`, whatever `on_error` is. Empty for a
+            stack over an array.
+        """
+        if not isinstance(self._source, FileSource):
+            return self._list_faults({})
+        rows = range(len(self)) if self._rows is None else np.unique(self._rows).tolist()
+        n_threads = effective_n_threads(self.n_jobs)
+        return self._list_faults(self._source.probe_all(rows, self._channels, n_threads, verbose))
+
+    def _list_faults(self, faults):
         pd = import_optional("pandas", extra="images")
+        faulty = {row for row, _ in faults}
         rows = range(len(self)) if self._rows is None else self._rows.tolist()
-        faults = self._source.faults.copy()
-        lines = []
-        if faults:
-            faulty = {row for row, _ in faults}
-            lines = [
-                (k, self._name(j), *faults[row, c])
-                for k, row in enumerate(rows)
-                if row in faulty
-                for j, c in enumerate(self._channels)
-                if (row, c) in faults
-            ]
+        lines = [
+            (k, self._name(j), *faults[row, c])
+            for k, row in enumerate(rows)
+            if row in faulty
+            for j, c in enumerate(self._channels)
+            if (row, c) in faults
+        ]
         return pd.DataFrame(lines, columns=["row", "Channel", "File", "Message"])
 
     def __len__(self):
@@ -211,8 +235,8 @@ class ImageStack:
         n, n_channels, height, width = self.shape
         names = "" if self.channel_names is None else f" ({shorten(self.channel_names)})"
         return (
-            f"ImageStack of {count_of(n, 'image')}, {count_of(n_channels, 'channel')}{names}, {height} x {width} "
-            f"pixels of {self.dtype}"
+            f"ImageStack of {count_of(n, 'image')}, {count_of(n_channels, 'channel')}{names}, {height} x "
+            f"{width} pixels of {self.dtype}"
         )
 
     def __iter__(self):
@@ -220,8 +244,8 @@ class ImageStack:
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
-            f"This {self!r} is not copied into memory as a whole ({self.nbytes / 1e9:.1f} GB) without being told to: "
-            "read some rows with stack[rows], or all of them with stack[:]."
+            f"This {self!r} is not copied into memory as a whole ({self.nbytes / 1e9:.1f} GB) without "
+            "being told to: read some rows with stack[rows], or all of them with stack[:]."
         )
 
     def __getitem__(self, key):
@@ -316,8 +340,8 @@ class ImageStack:
                 rows = rows.astype(np.intp)
             if rows.ndim != 1 or rows.dtype.kind not in "iub":
                 raise IndexError(
-                    f"Rows of a stack are chosen by an integer, a slice, or a 1-D array of integers or booleans; got "
-                    f"{type(key).__name__} of dtype {rows.dtype} and shape {rows.shape}."
+                    "Rows of a stack are chosen by an integer, a slice, or a 1-D array of integers or "
+                    f"booleans; got {type(key).__name__} of dtype {rows.dtype} and shape {rows.shape}."
                 )
             if rows.dtype.kind == "b":
                 if len(rows) != n:

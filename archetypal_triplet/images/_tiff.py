@@ -1,6 +1,8 @@
 """Planes of TIFF files: single and multi-page, OME, ImageJ, MetaMorph stacks."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from archetypal_triplet.images._formats import (
 )
 
 _MIN_IS_WHITE, _PALETTE = 0, 3
+_FILE_OF_SET = re.compile(r"<UUID\s[^>]*?FileName=\"([^\"]+)\"")
+_LARGEST = 2**32  # bytes of a plane; beyond is rather a damaged header than a camera
 
 
 class TiffImage:
@@ -29,13 +33,16 @@ class TiffImage:
     def __init__(self, path):
         self._tifffile = import_optional("tifffile", extra="images")
         self.path = path
-        self._size = check_file(path)
+        check_file(path)
         # planes of an OME set that lie in other files are looked for only where they are asked for
         self._tiff = self._tifffile.TiffFile(path, _multifile=False)
+        self._whole_set = self._opened = None
 
     def close(self):
-        """Close the file."""
-        self._tiff.close()
+        """Close the file, and the others of its set."""
+        for file in (self._tiff, self._whole_set, self._opened):
+            if file is not None:
+                file.close()
 
     def probe(self, index):
         """Return shape and dtype of a plane, without decoding it.
@@ -50,12 +57,10 @@ class TiffImage:
         shape : tuple of int
             Height and width.
         dtype : dtype
-            Type of the grey values.
+            Type of the gray values.
         """
-        page, _, path = self._find(index)
-        self._check_segments(page, path)
-        if page.dtype is None:
-            raise ImageError(f"{path} holds values of {page.bitspersample} bits, which cannot be read.")
+        page, offset, path = self._find(index)
+        self._check_segments(page, offset, path)
         return (page.imagelength, page.imagewidth), check_dtype(page.dtype, path)
 
     def read(self, index):
@@ -69,10 +74,10 @@ class TiffImage:
         Returns
         -------
         ndarray of shape (height, width)
-            Grey values.
+            Gray values.
         """
         page, offset, path = self._find(index)
-        self._check_segments(page, path)
+        self._check_segments(page, offset, path)
         if offset is None:
             pixels = page.asarray(maxworkers=1)
         else:
@@ -93,15 +98,17 @@ class TiffImage:
         if self._tiff.is_ome and (index is not None or len(pages) > 1):
             return self._find_in_ome(index)
         if index is None:
-            n = self._count()
+            n = 1 if self._tiff.is_ome else self._count()
             if n > 1:
                 raise ImageError(
-                    f"{self.path} holds {n} planes, and none of them was chosen: say which channel or page is meant."
+                    f"{self.path} holds {n} planes, and none of them was chosen: say which channel or page "
+                    "is meant."
                 )
             index = (0,)
         if any(index[1:]):
             raise ImageError(
-                f"{self.path} is not an OME-TIFF: its planes have one number, and index {tuple(index)} was asked for."
+                f"{self.path} is not an OME-TIFF: its planes have one number, and index {tuple(index)} was "
+                "asked for."
             )
         if len(pages) == 1:
             n = self._count()
@@ -128,36 +135,48 @@ class TiffImage:
             raise ImageError(f"{self.path} holds {planes}, and number {i} (counted from 0) was asked for.")
 
     def _find_in_ome(self, index):
-        found = find_ome_page(self._tiff.series, index, self.path)
-        if found is not None:
-            return found, None, self.path
-        # the set is spread over several files
-        with self._tifffile.TiffFile(self.path) as whole:
-            page = find_ome_page(whole.series, index, self.path)
-            if page is None:
-                raise ImageError(f"{self.path} describes the plane {tuple(index)} and does not hold it.")
-            other = page.parent.filehandle.path
-            offset = page.offset
-        with self._tifffile.TiffFile(other, _multifile=False) as there:
-            number = [p.offset for p in there.pages].index(offset)
-        self.close()
-        self.__init__(other)
-        return self._tiff.pages[number], None, other
-
-    def _check_segments(self, page, path):
-        """A file that ends before its pixels do would partly be read as zeros."""
-        if not page.dataoffsets or len(page.dataoffsets) != len(page.databytecounts):
+        tiff = self._tiff
+        if index is not None and len(set(_FILE_OF_SET.findall(tiff.pages[0].description))) > 1:
+            # the planes of the set are numbered over its files, which tifffile looks for beside this one
+            tiff = self._whole_set = self._tifffile.TiffFile(self.path)
+        page = find_ome_page(tiff.series, index, self.path)
+        if page is None:
             raise ImageError(
-                f"{path} says nowhere where its pixels lie: it is damaged. Copy or export it again."
+                f"{self.path} describes the plane {tuple(index)}, and the file that should hold it is not "
+                "beside it. Copy all files of the set to one folder."
+            )
+        file = page.parent.filehandle
+        if file.closed:
+            file.open()
+            self._opened = file
+        return page, None, str(Path(file.path))
+
+    def _check_segments(self, page, offset, path):
+        """A file that ends before its pixels do would partly be read as zeros."""
+        if page.dtype is None:
+            raise ImageError(f"{path} holds values of {page.bitspersample} bits, which cannot be read.")
+        n = len(page.dataoffsets)
+        if n == 0 or n != len(page.databytecounts) or n < math.prod(page.chunked):
+            raise ImageError(
+                f"{path} does not say where its pixels lie: it is damaged. Copy or export it again."
             )
         if min(page.dataoffsets) == 0 or min(page.databytecounts) == 0:
             raise ImageError(
-                f"{path} was never written to its end: parts of it are missing. Export it again."
+                f"{path} was not written to its end: parts of it have no pixels. Export it again."
             )
-        end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)))
-        if end > self._size:
+        if offset is None:
+            end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)))
+        else:
+            end = offset + self._plane_bytes(page)
+        if self._plane_bytes(page) > _LARGEST:
             raise ImageError(
-                f"{path} is truncated: it has {self._size} bytes, and its pixels end at {end}. Copy or export it "
+                f"{path} claims to be of {page.imagelength} x {page.imagewidth} pixels, more than 4 GB in "
+                "one plane: it is damaged. Copy or export it again."
+            )
+        size = page.parent.filehandle.size
+        if end > size:
+            raise ImageError(
+                f"{path} is truncated: it has {size} bytes, and its pixels end at {end}. Copy or export it "
                 "again."
             )
 
@@ -166,12 +185,6 @@ class TiffImage:
         return page.imagelength * page.imagewidth * page.dtype.itemsize
 
     def _read_at(self, page, offset):
-        end = offset + self._plane_bytes(page)
-        if end > self._size:
-            raise ImageError(
-                f"{self.path} is truncated: it has {self._size} bytes, and this plane ends at {end}. Copy or export it "
-                "again."
-            )
         file = self._tiff.filehandle
         file.seek(offset)
         dtype = page.dtype.newbyteorder(self._tiff.byteorder)
@@ -208,7 +221,8 @@ def find_ome_page(series, index, path):
     shown = ", ".join(f"{axis}={n}" for axis, n in sizes.items()) or "one plane"
     if index is None and (len(series) > 1 or math.prod(sizes.values()) > 1):
         raise ImageError(
-            f"{path} holds {len(series)} image(s) of {shown}, and no plane was chosen: say which channel is meant."
+            f"{path} holds {len(series)} image(s) of {shown}, and no plane was chosen: say which channel "
+            "is meant."
         )
     wanted = {"C": c, "Z": z, "T": t}
     outside = [a for a, i in wanted.items() if not 0 <= i < sizes.get(a, 1)]

@@ -25,8 +25,8 @@ def write_ome_tiff(
     image : ndarray of shape (C, H, W), (H, W), or as `axes` says
         Pixels.
     axes : str, default=None
-        Letters out of T, C, Z, Y, X, one for each dimension, in this order; None: "YX", "CYX", "CZYX" or "TCZYX" by
-        the number of dimensions.
+        Letters out of T, C, Z, Y, X, one for each dimension, in this order; None: "YX", "CYX", "CZYX" or
+        "TCZYX" by the number of dimensions.
     channel_names : list of str, default=None
         Names of the channels.
     pixel_size_um : float, default=None

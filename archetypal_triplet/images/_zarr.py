@@ -1,10 +1,12 @@
 """Planes of OME-Zarr images, versions 0.4 and 0.5."""
 
+from itertools import product
 from pathlib import Path
 
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images._formats import ImageError, check_dtype, check_pixels
 
+_BLOSC_HEAD = 16  # bytes; the last four hold the size of the chunk (c-blosc, README_CHUNK_FORMAT)
 _SHAPES = {2: "yx", 3: "cyx", 4: "czyx", 5: "tczyx"}
 
 
@@ -34,8 +36,8 @@ class ZarrImage:
         multiscales = attributes.get("ome", attributes).get("multiscales")
         if not multiscales:
             raise ImageError(
-                f"{path} is a Zarr group, and no OME image: its attributes lack 'multiscales'. Name the folder of "
-                "one field, such as plate.zarr/A/1/0."
+                f"{path} is a Zarr group, and no OME image: its attributes lack 'multiscales'. Name the "
+                "folder of one field, such as plate.zarr/A/1/0."
             )
         level = multiscales[0]["datasets"][0]["path"]
         try:
@@ -65,7 +67,7 @@ class ZarrImage:
         shape : tuple of int
             Height and width.
         dtype : dtype
-            Type of the grey values.
+            Type of the gray values.
         """
         self._key(index)
         return tuple(self._array.shape[-2:]), check_dtype(self._array.dtype, self.path)
@@ -81,9 +83,32 @@ class ZarrImage:
         Returns
         -------
         ndarray of shape (height, width)
-            Grey values.
+            Gray values.
         """
-        return check_pixels(self._array[self._key(index)], self.path)
+        key = self._key(index)
+        self._check_blosc(key)
+        return check_pixels(self._array[key], self.path)
+
+    def _check_blosc(self, key):
+        """Blosc reads on behind the end of a chunk that was cut short, and returns what lies there."""
+        array, root = self._array, getattr(self._array.store, "root", None)
+        if root is None or array.shards is not None or "Blosc" not in repr(array.compressors):
+            return
+        at = [i // size for i, size in zip(key, array.chunks, strict=False)]
+        grid = [range(-(-n // size)) for n, size in zip(array.shape[-2:], array.chunks[-2:], strict=True)]
+        for place in product(*grid):
+            path = Path(root) / array.path / array.metadata.encode_chunk_key((*at, *place))
+            try:
+                with path.open("rb") as file:
+                    head = file.read(_BLOSC_HEAD)
+            except FileNotFoundError:  # an empty chunk
+                continue
+            size = path.stat().st_size
+            if len(head) < _BLOSC_HEAD or int.from_bytes(head[12:16], "little") != size:
+                raise ImageError(
+                    f"{self.path} cannot be read: its chunk {path.relative_to(root)} is truncated. Copy or "
+                    "write it again."
+                )
 
     def _key(self, index):
         sizes = dict(zip(self.axes[:-2], self._array.shape, strict=False))

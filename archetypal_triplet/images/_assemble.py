@@ -223,16 +223,23 @@ def _missing(fields, planes, at, lost, names):
 
 
 def _duplicates(planes, twice):
-    if not twice.any():
+    n_twice = int(twice.sum())
+    if not n_twice:
         return []
     kept = np.maximum.accumulate(np.where(twice, 0, np.arange(len(planes))))
     paths = planes["path"].tolist()
+    rows = planes.loc[twice, [*_KEYS, "channel"]].itertuples(index=False)
     problems = []
-    for i in np.flatnonzero(twice).tolist():
-        plate, well, site, channel = planes.loc[i, [*_KEYS, "channel"]]
+    for i, (plate, well, site, channel) in zip(np.flatnonzero(twice).tolist(), rows, strict=True):
         used = f"{paths[kept[i]]} is used, not {paths[i]}"
         message = f"{plate} {well}, field {site}, channel {channel!r} has two files; {used}"
         problems.append(_row("duplicate", paths[i], plate, well, site, channel, message))
+    if 2 * n_twice > len(planes):
+        raise ValueError(
+            f"{n_twice} of {len(planes)} images are of a plate, well, field and channel that another is of "
+            f"(first: {problems[0]['Message']}). Their names, or the list, must tell them apart: by plate, "
+            "field, channel, z or t."
+        )
     return problems
 
 

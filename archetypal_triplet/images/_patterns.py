@@ -24,7 +24,9 @@ _SYNONYMS = {
     "time": "t",
 }
 _GUID = r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
-_WELL = r"(?P<well>[A-Za-z]\d{1,2}|[Aa][A-Fa-f]\d{1,2})"
+# as instruments write it, in capitals and two digits; else the "s1" of a field would be well S01
+_WELL_NAME = r"(?:[A-Z]|A[A-F])\d\d"
+_WELL = rf"(?P<well>{_WELL_NAME})"
 _SUFFIX = r"(?:\.ome)?\.[A-Za-z]\w*"
 # at least so large a share of the files must match for a pattern to be recognized
 _SHARE = 0.9
@@ -51,7 +53,7 @@ class NamePattern(NamedTuple):
 
 PATTERNS = {
     "imagexpress": NamePattern(
-        rf"(?:TimePoint_(?P<t>\d+)/)?(?:ZStep_(?P<z>\d+)/)?(?:[^/]*_)?{_WELL}(?=_[sw]\d)(?:_s(?P<field>\d+))?"
+        rf"(?:TimePoint_(?P<t>\d+)/)?(?:ZStep_(?P<z>\d+)/)?(?:[^/]*?_)?{_WELL}(?=_[sw]\d)(?:_s(?P<field>\d+))?"
         rf"(?:_(?P<channel>w\d{{1,2}}))?(?:{_GUID})?{_SUFFIX}",
         "Plate1_G10_s1_w1BEDC2073-A983-4B98-95E9-84466707A25D.tif",
     ),
@@ -81,8 +83,8 @@ PATTERNS = {
         "A - 01(fld 1 wv DAPI - DAPI).tif",
     ),
     "well": NamePattern(
-        rf"(?:(?P<plate>[^/]+)_)?{_WELL}(?:_(?:s|f|site|field)?(?P<field>\d+))?"
-        rf"(?:_(?P<channel>(?:w|c|ch|channel)?\d+|[A-Za-z]\w*?))?{_SUFFIX}",
+        rf"(?:(?P<plate>[^/]+?)_)?{_WELL}(?:_(?:s|f|site|field)?(?P<field>\d+))?"
+        rf"(?:_(?P<channel>(?!{_WELL_NAME}[._])[A-Za-z][A-Za-z0-9-]*))?{_SUFFIX}",
         "Plate1_A01_f1_DNA.tif",
     ),
 }

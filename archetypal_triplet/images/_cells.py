@@ -128,7 +128,8 @@ def extract_cells(
     A field without cells, or one that could not be read, is no error but a row of `counts`. With `out` the
     folder holds ``crops.npy``, ``cells.parquet``, ``counts.parquet`` and ``extraction.json``; one field per
     thread is in memory, and a killed run continues with the field after the last that it wrote, with the same
-    bytes in the end.
+    bytes in the end. Whether a folder holds the same extraction is judged by the parameters, the table of
+    fields and the pixels of the first and last field; of a function in `labels` only the name is known.
 
     Examples
     --------
@@ -341,12 +342,15 @@ def cut_field(images, labels, channel, crop_size, filters, dtype):
     reasons = judge(table, boxes, starts, crop_size, labels.shape, filters)
     kept = np.flatnonzero(reasons < 0)
     crops = np.empty((len(kept), len(images) + 1, crop_size, crop_size), dtype=dtype)
-    rows = mirror(starts[kept, 0, None] + np.arange(crop_size), labels.shape[0])[:, :, None]
-    columns = mirror(starts[kept, 1, None] + np.arange(crop_size), labels.shape[1])[:, None, :]
+    rows = starts[kept, 0, None, None] + np.arange(crop_size)[:, None]
+    columns = starts[kept, 1, None, None] + np.arange(crop_size)
+    inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
+    rows, columns = mirror(rows, labels.shape[0]), mirror(columns, labels.shape[1])
     for c, image in enumerate(images):
         crops[:, c] = image[rows, columns]
     around = labels[rows, columns]
-    crops[:, -1] = np.where(around == (kept + 1)[:, None, None], 1, 2 * (around > 0))
+    # the mirror image of this nucleus is another one
+    crops[:, -1] = np.where((around == (kept + 1)[:, None, None]) & inside, 1, 2 * (around > 0))
     counts = [n, len(kept), *np.bincount(reasons[reasons >= 0], minlength=len(REASONS)).tolist()]
     return crops, np.column_stack([values[kept], table[kept]]).astype(np.float64), counts
 

@@ -71,8 +71,9 @@ def segment_nuclei(
 
     Notes
     -----
-    An image without nuclei (constant, saturated everywhere, noise) gives no labels. Time and memory are
-    linear in the number of pixels.
+    An image without nuclei (constant, saturated everywhere, noise) gives no labels. An object so bright that
+    it alone lies above Otsu's first threshold hides all others, and three nuclei about a common point have no
+    neck there: they stay one. Time and memory are linear in the number of pixels.
 
     References
     ----------

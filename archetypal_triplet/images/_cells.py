@@ -6,8 +6,6 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -16,26 +14,10 @@ from archetypal_triplet._utils._columns import METADATA_PREFIX
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._threads import effective_n_threads
 from archetypal_triplet.images import _crops
-from archetypal_triplet.images._label_kernels import empty_like_hull, measure_hulls, measure_labels
+from archetypal_triplet.images._cut import BORDERS, MEASURES, REASONS, Filters, cut_field
+from archetypal_triplet.images._label_images import Labeler
 from archetypal_triplet.images._segmentation import segment_nuclei
 from archetypal_triplet.images._stack import ImageStack
-
-# written for each cell, after its number
-MEASURES = ("Row", "Column", "Area", "Solidity", "Intensity", "RelativeIntensity")
-# why a nucleus is no cell, in the order in which it is asked
-REASONS = ("Border", "Small", "Large", "Ragged", "Dim")
-BORDERS = ("nucleus", "crop", "keep")
-_SPECK = 10  # pixels: smaller objects of our own segmentation are not even counted
-
-
-class Filters(NamedTuple):
-    """What a nucleus must be like to become a cell."""
-
-    border: str
-    min_area: float
-    max_area: float
-    min_solidity: float
-    min_intensity: float
 
 
 def extract_cells(
@@ -232,186 +214,6 @@ def load_cells(folder, *, channel_names=None):
         cells=pd.read_parquet(folder / _crops.CELLS),
         counts=pd.read_parquet(folder / _crops.COUNTS),
     )
-
-
-class Labeler:
-    """Gives the label image of a field: by `segment_nuclei`, a function, or as the user brought them."""
-
-    def __init__(self, labels, segmentation, channel, shape):
-        self._labels, self._channel, self._shape = labels, channel, shape
-        self._segmentation = {"min_area": _SPECK, **(segmentation or {})}
-        self._one = Lock()  # a network or a reader may not bear several threads
-        if labels is not None and not callable(labels):
-            n = len(labels)
-            if n != shape[0]:
-                raise ValueError(
-                    f"labels holds {n} label images for {shape[0]} fields. Give one for each field, "
-                    "in their order."
-                )
-
-    def read(self, stack, i):
-        """Return the images of a field, finite, and what is wrong with it."""
-        images = stack[i]
-        flagged = sorted(c for _, c in stack.find_flagged([i]))
-        names = stack.channel_names or list(map(str, range(stack.shape[1])))
-        if flagged:
-            return images, "not readable: " + ", ".join(names[c] for c in flagged)
-        if images.dtype.kind == "f" and not np.isfinite(images).all():
-            images = images.copy()
-            for c, image in enumerate(images):
-                finite = np.isfinite(image)
-                if not finite.any():
-                    images[c] = 0
-                    return images, f"no finite pixel: {names[c]}"
-                image[~finite] = np.median(image[finite])
-        return images, ""
-
-    def label(self, images, i):
-        """Return the label image of a field, int64 or int32."""
-        if self._labels is None:
-            return segment_nuclei(images[self._channel], **self._segmentation)
-        with self._one:
-            found = self._labels(images) if callable(self._labels) else self._labels[i]
-            if isinstance(found, str | Path):
-                found = read_labels(found)
-        return check_labels(found, images.shape[1:], i)
-
-
-def read_labels(path):
-    """Read a label image from a .npy, .tif or .png file."""
-    path = Path(path)
-    if path.suffix == ".npy":
-        return np.load(path)
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return import_optional("tifffile", extra="images").imread(path)
-    return import_optional("skimage.io", extra="images").imread(path)
-
-
-def check_labels(labels, shape, i):
-    """Return a label image as integers, or raise if it does not fit its field."""
-    labels = np.asarray(labels)
-    found = labels.shape
-    while labels.ndim > 2 and labels.shape[0] == 1:
-        labels = labels[0]
-    if labels.shape != tuple(shape):
-        raise ValueError(
-            f"The label image of field {i} has shape {found}, the field {tuple(shape)}. "
-            "Labels must have the size of the images."
-        )
-    if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
-        raise ValueError(f"The label image of field {i} holds fractions; labels are whole numbers.")
-    labels = labels.astype(np.int64)
-    if labels.min() < 0:
-        raise ValueError(
-            f"The label image of field {i} holds {labels.min()}; labels are 0 (background) or positive."
-        )
-    return labels
-
-
-def cut_field(images, labels, channel, crop_size, filters, dtype):
-    """Measure the nuclei of a field, drop some, cut out the others.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n_channels, height, width)
-        The field.
-    labels : ndarray of int of shape (height, width)
-        Its nuclei.
-    channel : int
-        Channel of the nuclei.
-    crop_size : int
-        Size of the crops.
-    filters : Filters
-        What is dropped.
-    dtype : dtype
-        Type of the crops.
-
-    Returns
-    -------
-    crops : ndarray of shape (n_cells, n_channels + 1, crop_size, crop_size)
-        The crops, the mask last.
-    measured : ndarray of shape (n_cells, 1 + len(MEASURES)), float64
-        Number of each cell, and its measures.
-    counts : list of int
-        Nuclei found, cells kept, and dropped for each of REASONS.
-    """
-    values, labels = number_labels(labels)
-    n = len(values)
-    table, boxes = measure_nuclei(labels, images[channel], n)
-    starts = np.rint(table[:, :2]).astype(np.intp) - crop_size // 2
-    reasons = judge(table, boxes, starts, crop_size, labels.shape, filters)
-    kept = np.flatnonzero(reasons < 0)
-    crops = np.empty((len(kept), len(images) + 1, crop_size, crop_size), dtype=dtype)
-    rows = starts[kept, 0, None, None] + np.arange(crop_size)[:, None]
-    columns = starts[kept, 1, None, None] + np.arange(crop_size)
-    inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
-    rows, columns = mirror(rows, labels.shape[0]), mirror(columns, labels.shape[1])
-    for c, image in enumerate(images):
-        crops[:, c] = image[rows, columns]
-    around = labels[rows, columns]
-    # the mirror image of this nucleus is another one
-    crops[:, -1] = np.where((around == (kept + 1)[:, None, None]) & inside, 1, 2 * (around > 0))
-    counts = [n, len(kept), *np.bincount(reasons[reasons >= 0], minlength=len(REASONS)).tolist()]
-    return crops, np.column_stack([values[kept], table[kept]]).astype(np.float64), counts
-
-
-def number_labels(labels):
-    """Return the numbers that occur in a label image, and the image with 1 .. n instead."""
-    n = int(labels.max(initial=0))
-    if n < 4 * labels.size:
-        present = np.bincount(labels.ravel(), minlength=1) > 0
-        present[0] = False
-        values, new = np.flatnonzero(present), np.cumsum(present)
-        new[~present] = 0
-        return values, new.astype(np.int32)[labels]
-    values, inverse = np.unique(labels, return_inverse=True)
-    inverse = inverse.reshape(labels.shape) + (values[0] != 0)
-    return values[values > 0], inverse.astype(np.int32)
-
-
-def measure_nuclei(labels, image, n):
-    """Return the MEASURES of each label, and its bounding box."""
-    table, boxes = np.zeros((n, 4)), np.zeros((n, 4), dtype=np.intp)
-    out = np.zeros((n, len(MEASURES)))
-    if n == 0:
-        return out, boxes
-    measure_labels(labels, np.ascontiguousarray(image, dtype=np.float32), table, boxes)
-    solidity = np.empty(n)
-    measure_hulls(labels, boxes, table[:, 0].copy(), *empty_like_hull(len(labels)), solidity)
-    outside = image[labels == 0]
-    above = table[:, 3] - (float(np.median(outside)) if outside.size else 0.0)
-    middle = float(np.median(above))
-    out[:, 0], out[:, 1], out[:, 2], out[:, 3] = table[:, 1], table[:, 2], table[:, 0], solidity
-    out[:, 4], out[:, 5] = above, above / middle if middle > 0 else 1.0
-    return out, boxes
-
-
-def judge(table, boxes, starts, crop_size, shape, filters):
-    """Return for each nucleus the first of REASONS that holds, or -1."""
-    ends = starts + crop_size
-    if filters.border == "nucleus":
-        at_edge = (boxes[:, [0, 2]] <= 0).any(axis=1) | (boxes[:, [1, 3]] >= shape).any(axis=1)
-    elif filters.border == "crop":
-        at_edge = (starts < 0).any(axis=1) | (ends > shape).any(axis=1)
-    else:
-        at_edge = np.zeros(len(table), dtype=bool)
-    area, solidity, relative = table[:, 2], table[:, 3], table[:, 5]
-    held = np.stack(
-        [
-            at_edge,
-            area < filters.min_area,
-            area > filters.max_area,
-            solidity < filters.min_solidity,
-            relative < filters.min_intensity,
-        ]
-    )
-    return np.where(held.any(axis=0), held.argmax(axis=0), -1)
-
-
-def mirror(places, size):
-    """Fold places outside of 0 .. size - 1 back inside, as in a mirror beyond the last pixel."""
-    places = np.mod(places, 2 * size)
-    return np.minimum(places, 2 * size - 1 - places)
 
 
 def in_order(process, todo, n_jobs, n_fields, verbose):

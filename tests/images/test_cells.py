@@ -7,8 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archetypal_triplet.images import ImageStack, _cells, extract_cells, load_cells, segment_nuclei
-from archetypal_triplet.images._cells import mirror, number_labels
+from archetypal_triplet.images import (
+    ImageStack,
+    _cells,
+    _label_images,
+    extract_cells,
+    load_cells,
+    segment_nuclei,
+)
+from archetypal_triplet.images._cut import mirror
+from archetypal_triplet.images._label_images import number_labels
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("skimage")
@@ -281,7 +289,7 @@ def test_a_folder_holds_the_same_and_is_loaded(tmp_path):
 
 def test_a_finished_folder_is_not_computed_again(tmp_path, monkeypatch):
     first = extract(out=tmp_path)
-    monkeypatch.setattr(_cells, "segment_nuclei", None)
+    monkeypatch.setattr(_label_images, "segment_nuclei", None)
     assert_same(extract(out=tmp_path), first)
 
 

@@ -230,7 +230,8 @@ def read_layout(
         fields = _plate_map.assign_control_types(fields, control_types)
     problems += _plate_map.check_control_types(fields)
     pd = import_optional("pandas", extra="images")
-    problems = pd.DataFrame(problems, columns=PROBLEM_COLUMNS).fillna("")
+    rows = [[problem.get(column, "") for column in PROBLEM_COLUMNS] for problem in problems]
+    problems = pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
     return Layout(fields, channels, grid, problems, listing.notes)
 
 

@@ -54,7 +54,7 @@ class NamePattern(NamedTuple):
 PATTERNS = {
     "imagexpress": NamePattern(
         rf"(?:TimePoint_(?P<t>\d+)/)?(?:ZStep_(?P<z>\d+)/)?(?:[^/]*?_)?{_WELL}(?=_[sw]\d)(?:_s(?P<field>\d+))?"
-        rf"(?:_(?P<channel>w\d{{1,2}}))?(?:{_GUID})?{_SUFFIX}",
+        rf"(?:_(?P<channel>w\d{{1,2}}))?(?:{_GUID})?\.[A-Za-z]\w*",
         "Plate1_G10_s1_w1BEDC2073-A983-4B98-95E9-84466707A25D.tif",
     ),
     "operetta": NamePattern(

@@ -8,7 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from archetypal_triplet.images import PATTERNS, Plane, read_layout
+from archetypal_triplet.images import Plane, read_layout
+from archetypal_triplet.images._patterns import PATTERNS
 
 GUID = "BEDC2073-A983-4B98-95E9-84466707A25D"
 

@@ -149,8 +149,14 @@ def _walk(folder, prefix, zarrs):
                 yield prefix + entry.name
             elif entry.name.lower().endswith(".zarr"):
                 zarrs.append(entry.path)
-            else:
+            elif not (entry.is_symlink() and _leads_back(entry.path)):
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", zarrs)
+
+
+def _leads_back(link):
+    """Tell whether a link to a folder leads to one that it lies in, which would never end."""
+    target, here = Path(link).resolve(), Path(link).parent.resolve()
+    return target == here or target in here.parents
 
 
 def _split_glob(pattern):

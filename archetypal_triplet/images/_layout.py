@@ -16,7 +16,7 @@ from archetypal_triplet.images._lists import read_list
 _N_MESSAGES = 3
 
 
-@dataclass
+@dataclass(eq=False)  # tables have no one answer to ==
 class Layout:
     """Where the images of a screen lie, and what is known of their wells.
 
@@ -210,7 +210,14 @@ def read_layout(
         raise ValueError("barcodes is given without plate_map. Pass the plate maps that it names.")
     if pages not in (None, "channels", "z"):
         raise ValueError(f"pages={pages!r} is unknown. Choose 'channels', 'z' or None.")
-    if _is_list(source):
+    is_list = _is_list(source)
+    for name, value, is_used in (("pattern", pattern, not is_list), ("root", root, is_list)):
+        if value is not None and not is_used:
+            kind = (
+                "a file list, which says itself what each file is" if is_list else "a folder, not a file list"
+            )
+            raise ValueError(f"{name}={str(value)!r} says nothing here: source is {kind}. Leave it out.")
+    if is_list:
         listing = read_list(source, root=None if root is None else str(root), check_files=check_files)
     else:
         listing = read_folder(str(source), pattern)

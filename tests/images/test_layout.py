@@ -302,6 +302,23 @@ def test_sources_that_are_none(tmp_path):
         read_layout(touch(tmp_path / "P", "A01_s1_w1.tif"), plate="")
 
 
+def test_parameters_that_would_be_ignored(tmp_path):
+    touch(tmp_path, "A01_s1_w1.tif")
+    with pytest.raises(ValueError, match=r"root='x' says nothing here: source is a folder"):
+        read_layout(tmp_path, root="x")
+    (tmp_path / "list.csv").write_text("well,file_dna\nA01,A01_s1_w1.tif\n")
+    with pytest.raises(ValueError, match=r"pattern='sbs' says nothing here: source is a file list"):
+        read_layout(tmp_path / "list.csv", pattern="sbs")
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path / "far" / "P1", "A01_s1_w1.tif")
+    folder = touch(tmp_path / "near" / "P2", "A01_s1_w1.tif").parent
+    (folder / "P1").symlink_to(tmp_path / "far" / "P1")
+    (folder / "P2" / "again").symlink_to(folder)
+    assert [k[0] for k in keys(read_layout(folder))] == ["P1", "P2"]
+
+
 def test_pickles(tmp_path):
     touch(tmp_path, "A01_s1_w1.tif", "A02_s1_w1.tif")
     layout = read_layout(tmp_path)

@@ -6,7 +6,10 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archetypal_triplet.images import Plane, read_layout
 from archetypal_triplet.images._patterns import PATTERNS
@@ -81,6 +84,31 @@ def test_every_pattern_matches_its_example_and_is_recognized(name, tmp_path):
     touch(tmp_path / "P", PATTERNS[name].example)
     assert len(read_layout(tmp_path / "P", pattern=name)) == 1
     assert f"pattern {name!r}" in "\n".join(read_layout(tmp_path / "P").lines())
+
+
+# names of real instruments, as published data sets and other software's documentation give them
+PUBLISHED = [
+    ("imagexpress", "G10_s1_w1BEDC2073-A983-4B98-95E9-84466707A25D.tif", ("G10", "1", "w1")),
+    (
+        "imagexpress",
+        "181214-KOday7-40X-H2O2-Glu_B02_s1_w12DE5D0E6-1639-40D4-8654-9A6247B4B8CD.tif",
+        ("B02", "1", "w1"),
+    ),
+    ("imagexpress", "MIP-2P-2sub_C05_s2_w146C9B2CD-0BB3-4B8A-9187-2805F4C90506.tif", ("C05", "2", "w1")),
+    ("imagexpress", "val screen_B02_s1_w2D1E11FCC-8DCD-42F5-B2BD-B270F2E9223D.tif", ("B02", "1", "w2")),
+    ("operetta", "r16c24f09p01-ch5sk1fk1fl1.tiff", ("P24", "9", "ch5")),
+    ("cellvoyager", "Dest210809-141456_K06_T0001F001L01A03Z01C04.tif", ("K06", "1", "C04")),
+    ("cellvoyager", "AssayPlate_Greiner_#655090_C02_T0001F001L01A01Z01C01.tif", ("C02", "1", "C01")),
+    ("arrayscan", "MFGTMP_260306160001_A01f00d0.C01", ("A01", "0", "d0")),
+    ("incell", "A - 8(fld 1 wv Cy5 - Cy5).tif", ("A08", "1", "Cy5 - Cy5")),
+]
+
+
+@pytest.mark.parametrize(("pattern", "name", "expected"), PUBLISHED)
+def test_published_names(pattern, name, expected, tmp_path):
+    layout = read_layout(touch(tmp_path / "P", name))
+    assert f"pattern {pattern!r}" in layout.lines()[2]
+    assert (*keys(layout)[0][1:], layout.channels[0]) == expected
 
 
 def test_sbs_is_recognized_and_renamed(tmp_path):
@@ -317,6 +345,40 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     (folder / "P1").symlink_to(tmp_path / "far" / "P1")
     (folder / "P2" / "again").symlink_to(folder)
     assert [k[0] for k in keys(read_layout(folder))] == ["P1", "P2"]
+
+
+def read_naively(names):
+    """What a person would do: a dict of fields, each a dict of channels; sorted by hand in the end."""
+    fields = {}
+    for name in sorted(names):
+        well, site, channel = name.removesuffix(".tif").split("_")
+        fields.setdefault((ord(well[0]), int(well[1:]), int(site[1:])), {}).setdefault(channel, name)
+    channels = sorted({c for planes in fields.values() for c in planes}, key=lambda c: int(c[1:]))
+    return [[fields[key].get(c) for c in channels] for key in sorted(fields)], channels
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sets(
+        st.tuples(st.sampled_from("ABH"), st.sampled_from((1, 2, 12)), st.integers(1, 11), st.integers(1, 3)),
+        min_size=1,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_fields_and_planes_agree_with_the_naive_reading(planes, random):
+    names = [f"{row}{column:02d}_s{site}_w{channel}.tif" for row, column, site, channel in planes]
+    random.shuffle(names)
+    table = pd.DataFrame(
+        [name.removesuffix(".tif").split("_") for name in names], columns=["well", "field", "channel"]
+    )
+    table = table.assign(field=table["field"].str[1:], file=names)
+    expected, channels = read_naively(names)
+    layout = read_layout(table, check_files=False, channels=channels)
+    assert layout.channels == channels
+    assert [[p and p.path.removeprefix("./") for p in row] for row in layout.planes] == expected
+    n_missing = sum(row.count(None) for row in expected)
+    assert kinds(layout).get("missing", 0) == n_missing
+    assert len(layout.fields.drop_duplicates()) == len(layout)
 
 
 def test_pickles(tmp_path):

@@ -68,11 +68,12 @@ def test_an_elongated_nucleus_stays_whole():
         np.zeros((40, 40), dtype=np.uint8),
         np.full((40, 40), 255, dtype=np.uint8),
         np.full((40, 40), np.nan),
+        np.linspace(1e6, 1e6 + 0.1, 1600, dtype=np.float32).reshape(40, 40),
         np.random.default_rng(0).normal(100, 10, (200, 200)),
         np.random.default_rng(1).poisson(5, (200, 200)).astype(np.uint16),
         np.linspace(0, 100, 40000).reshape(200, 200),
     ],
-    ids=["zero", "saturated", "nan", "noise", "counts", "shading"],
+    ids=["zero", "saturated", "nan", "constant", "noise", "counts", "shading"],
 )
 @pytest.mark.parametrize("method", ["otsu", "local"])
 def test_an_image_without_nuclei_has_none(image, method):
@@ -89,6 +90,25 @@ def test_one_bright_object_does_not_hide_the_others():
     assert labels.max() == len(discs)
     areas = np.sort(np.bincount(labels.ravel())[1:])
     np.testing.assert_allclose(areas[:-1], np.pi * 49, rtol=0.3)
+
+
+@pytest.mark.parametrize("brightness", [500, 2000, 60000])
+def test_debris_that_outshines_all_nuclei_does_not_hide_them(brightness):
+    discs = [(20 + 30 * i, 20 + 30 * j, 7) for i in range(4) for j in range(4)]
+    image = draw((130, 130), discs[1:])
+    image[10:30, 10:30] = brightness
+    labels = segment_nuclei(image)
+    assert labels.max() == len(discs)
+
+
+def test_cytoplasm_is_not_taken_for_more_nuclei():
+    rng = np.random.default_rng(0)
+    discs = spread_discs(rng, (200, 240), 7, 30)
+    cytoplasm = draw((200, 240), [(r, c, 14) for r, c, _ in discs], 0.0, 25.0)
+    image = draw((200, 240), discs) + cytoplasm + rng.normal(0, 2, (200, 240))
+    areas = np.bincount(segment_nuclei(image).ravel())[1:]
+    assert len(areas) == len(discs)
+    np.testing.assert_allclose(areas, np.pi * 49, rtol=0.25)
 
 
 def test_local_threshold_finds_dim_nuclei_on_an_uneven_background():
@@ -230,3 +250,26 @@ def test_other_than_one_plane_is_refused():
         segment_nuclei(np.zeros((2, 10, 10)))
     with pytest.raises(ValueError, match="dtype complex128"):
         segment_nuclei(np.zeros((10, 10), dtype=complex))
+
+
+@pytest.mark.parametrize("artifact", ["none", "debris", "empty"])
+def test_simulated_fields_show_their_true_nuclei(artifact):
+    from archetypal_triplet.datasets import make_screen
+
+    screen = make_screen(
+        images=True,
+        n_plates=2,
+        n_replicates=2,
+        plate_format=96,
+        outlier_fraction={"debris": 0.05, "empty": 0.05},
+        random_state=0,
+    )
+    rows = np.flatnonzero(screen.field_truth["Truth_Artifact"] == artifact)[:4]
+    for row in rows:
+        truth = screen.images.nuclei(int(row))
+        labels = segment_nuclei(screen.images[int(row)][0])
+        n_true = len(np.unique(truth)) - 1
+        assert abs(labels.max() - n_true) <= 0.12 * n_true
+        if n_true:
+            both = ((labels > 0) & (truth > 0)).sum() / ((labels > 0) | (truth > 0)).sum()
+            assert both > 0.7

@@ -146,3 +146,31 @@ def test_zarr_folders_that_are_no_plates(tmp_path):
     (tmp_path / "x.zarr" / "zarr.json").write_text(json.dumps({"attributes": {}}))
     with pytest.raises(ValueError, match=r"x.zarr' is no plate in OME-Zarr: its zarr.json"):
         read_layout(tmp_path)
+
+
+def test_channels_of_an_imagej_hyperstack_need_not_be_told(tmp_path):
+    tifffile.imwrite(tmp_path / "P1_A01.tif", pixels(3, 8, 8), imagej=True, metadata={"axes": "CYX"})
+    layout = read_layout(tmp_path)
+    assert layout.channels == ["1", "2", "3"]
+    np.testing.assert_array_equal(read_plane(layout.planes[0][2]), pixels(3, 8, 8)[2])
+
+
+def test_imagej_stacks_must_be_told(tmp_path):
+    tifffile.imwrite(tmp_path / "P1_A01_DNA.tif", pixels(3, 8, 8), imagej=True, metadata={"axes": "ZYX"})
+    with pytest.raises(ValueError, match=r"has 3 pages and does not say what they are"):
+        read_layout(tmp_path)
+    layout = read_layout(tmp_path, pages="z", z=2)
+    np.testing.assert_array_equal(read_plane(layout.planes[0][0]), pixels(3, 8, 8)[2])
+
+
+def test_channel_names_that_repeat_become_numbers(tmp_path):
+    write_ome_tiff(tmp_path / "P1_A01.ome.tif", pixels(2, 8, 8), channel_names=["GFP", "GFP"])
+    assert read_layout(tmp_path).channels == ["1", "2"]
+
+
+def test_plates_in_ome_zarr_without_fields(tmp_path):
+    (tmp_path / "x.zarr").mkdir()
+    described = {"attributes": {"ome": {"version": "0.5", "plate": {"wells": []}}}}
+    (tmp_path / "x.zarr" / "zarr.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match=r"x.zarr' is a plate in OME-Zarr without any field"):
+        read_layout(tmp_path / "x.zarr")

@@ -96,7 +96,7 @@ PUBLISHED = [
     ),
     ("imagexpress", "MIP-2P-2sub_C05_s2_w146C9B2CD-0BB3-4B8A-9187-2805F4C90506.tif", ("C05", "2", "w1")),
     ("imagexpress", "val screen_B02_s1_w2D1E11FCC-8DCD-42F5-B2BD-B270F2E9223D.tif", ("B02", "1", "w2")),
-    ("operetta", "r16c24f09p01-ch5sk1fk1fl1.tiff", ("P24", "9", "ch5")),
+    ("operetta", "r01c02f02p01-ch7sk1fk1fl1.tiff", ("A02", "2", "ch7")),
     ("cellvoyager", "Dest210809-141456_K06_T0001F001L01A03Z01C04.tif", ("K06", "1", "C04")),
     ("cellvoyager", "AssayPlate_Greiner_#655090_C02_T0001F001L01A01Z01C01.tif", ("C02", "1", "C01")),
     ("arrayscan", "MFGTMP_260306160001_A01f00d0.C01", ("A01", "0", "d0")),

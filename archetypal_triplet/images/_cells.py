@@ -60,8 +60,10 @@ def extract_cells(
     border : {"nucleus", "crop", "keep"}, default="nucleus"
         Which cells are dropped at the edges of a field: those whose nucleus touches the edge, those whose
         crop would reach beyond, or none. Crops that reach beyond are filled with the mirrored field.
-    min_area, max_area : int, default=50, None
-        Nuclei with fewer or more pixels are dropped.
+    min_area : int, default=50
+        Nuclei with fewer pixels are dropped.
+    max_area : int, default=None
+        Nuclei with more pixels are dropped; None: none.
     min_solidity : float, default=0.85
         Nuclei that fill less of their convex hull are dropped: debris, clumps that were not cut.
     min_intensity : float, default=0.25
@@ -80,6 +82,8 @@ def extract_cells(
     Returns
     -------
     Bunch
+        With the attributes
+
         crops : ImageStack of shape (n_cells, n_channels + 1, crop_size, crop_size)
             In the order of the fields, nuclei from top to bottom. The last channel is the mask: 0 background,
             1 this cell's nucleus, 2 other nuclei. Pixels that are not finite were replaced by the median of
@@ -196,6 +200,20 @@ def load_cells(folder, *, channel_names=None):
     ------
     FileNotFoundError
         If the folder does not hold a finished extraction.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from archetypal_triplet.images import extract_cells, load_cells
+    >>> images = np.zeros((1, 1, 64, 64), dtype=np.uint8)
+    >>> images[0, 0, 24:40, 24:40] = 90
+    >>> fields = pd.DataFrame({"Metadata_Well": ["A01"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = extract_cells(images, fields, nucleus_channel=0, crop_size=32, out=folder)
+    ...     load_cells(folder).crops
+    ImageStack of 1 image, 2 channels (0, Nuclei), 32 x 32 pixels of uint8
     """
     pd = import_optional("pandas", extra="images")
     folder = Path(folder)

@@ -1,5 +1,6 @@
 """Assay quality: controls, plates, batches, replicates."""
 
+from archetypal_triplet.qc._archetypes import compute_archetype_quality
 from archetypal_triplet.qc._b_scores import compute_b_scores
 from archetypal_triplet.qc._batches import compute_batch_mixing, compute_variance_explained
 from archetypal_triplet.qc._controls import compute_control_separability
@@ -15,6 +16,7 @@ from archetypal_triplet.qc._separation import (
 )
 
 __all__ = [
+    "compute_archetype_quality",
     "compute_auc",
     "compute_b_scores",
     "compute_batch_mixing",

@@ -136,9 +136,9 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
     """Score how unlike each field is to the other fields of its well, and flag the strange ones.
 
     The deviation of a field from the median of its siblings does not hold the phenotype, which they share: it
-    is what is wrong with this field. Its length is measured in the typical deviations of all fields (whitened).
-    An isolation forest on the features, which knows nothing of wells, stands beside it; strong phenotypes are
-    isolated too, so that it never flags.
+    is what is wrong with this field. Its length is measured in the typical deviations of all fields
+    (whitened). An isolation forest on the features, which knows nothing of wells, stands beside it; strong
+    phenotypes are isolated too, so that it never flags.
 
     Parameters
     ----------

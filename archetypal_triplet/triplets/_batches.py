@@ -1,6 +1,7 @@
 """Batches of P labels times K samples, drawn with a generator of their own."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,26 @@ def draw_distinct(counts, k, rng):
     return drawn, valid
 
 
+def read_ahead(items):
+    """Iterate over `items`, the next one being made in a thread while the last one is used.
+
+    Parameters
+    ----------
+    items : iterator
+        Its items, never None, are made one after the other, so that what draws numbers draws the same ones.
+
+    Yields
+    ------
+    object
+        The items, in order.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+        ahead = pool.submit(next, items, None)
+        while (item := ahead.result()) is not None:
+            ahead = pool.submit(next, items, None)
+            yield item
+
+
 class LabelBatches(torch.utils.data.Dataset):
     """Endless P x K batches in rounds of `steps_per_round`; data set and iterator of the net in one.
 
@@ -56,8 +77,9 @@ class LabelBatches(torch.utils.data.Dataset):
 
     Parameters
     ----------
-    inputs : Tensor of shape (n_samples, ...)
-        Standardized inputs, float32, on the host.
+    inputs : Tensor of shape (n_samples, ...), or ImageInputs
+        Standardized inputs, float32, on the host; or images, read by batch. Those that are not in memory, and
+        all on CUDA, are read while the step before is computed.
     codes : ndarray of shape (n_samples, n_labelings)
         From :func:`~archetypal_triplet.triplets._labels.encode_labels`; -1 is never drawn.
     groups : ndarray of shape (n_samples,) or None
@@ -124,7 +146,21 @@ class LabelBatches(torch.utils.data.Dataset):
         return rows, labels
 
     def __iter__(self):
-        for _ in range(min(self.steps_per_round, self.max_steps - self.step)):
+        n_steps = min(self.steps_per_round, self.max_steps - self.step)
+        if isinstance(self.inputs, torch.Tensor):
+            yield from self._slice(n_steps)
+            return
+        # nothing is read beyond the round, so that between rounds the generator tells where the sequence is
+        hosted = (self._read() for _ in range(n_steps))
+        for images, labels, groups in read_ahead(hosted) if self.reads_ahead() else hosted:
+            self.step += 1
+            images, labels, groups = (
+                None if t is None else t.to(self.device, non_blocking=True) for t in (images, labels, groups)
+            )
+            yield Batch(self.inputs.finish(images), labels, groups)
+
+    def _slice(self, n_steps):
+        for _ in range(n_steps):
             rows, labels = self.draw()
             rows = torch.from_numpy(rows)
             groups = None if self.groups is None else self.groups[rows].to(self.device)
@@ -135,6 +171,20 @@ class LabelBatches(torch.utils.data.Dataset):
                 groups,
             )
 
+    def reads_ahead(self):
+        """Whether a thread prepares the next batch of images."""
+        return self.device.type == "cuda" or not self.inputs.rows.is_in_memory
+
+    def _read(self):
+        rows, labels = self.draw()
+        images = self.inputs.read(rows, self.rng)
+        groups = None if self.groups is None else self.groups[torch.from_numpy(rows)]
+        batch = (images, torch.from_numpy(labels), groups)
+        if self.device.type == "cuda":
+            # from pinned memory a copy runs beside the computation
+            batch = tuple(None if t is None else t.pin_memory() for t in batch)
+        return batch
+
     def get_state(self):
         """The position in the sequence of batches, as text."""
         return json.dumps({"step": self.step, "rng": self.rng.bit_generator.state})
@@ -144,3 +194,17 @@ class LabelBatches(torch.utils.data.Dataset):
         state = json.loads(text)
         self.step = state["step"]
         self.rng.bit_generator.state = state["rng"]
+
+
+class InstanceBatches(LabelBatches):
+    """Batches in which every sample is a label of its own, and is there twice: two views of it.
+
+    Parameters are those of :class:`LabelBatches`; of `codes` only the number of rows counts. A batch holds
+    labels_per_batch * samples_per_label / 2 distinct samples, or all where there are fewer.
+    """
+
+    def draw(self):
+        """Draw the rows of one batch, each of them twice; a row's label is its number."""
+        n_pairs = min(self.labels_per_batch * self.samples_per_label // 2, len(self))
+        rows = np.repeat(self.rng.choice(len(self), n_pairs, replace=False), 2)
+        return rows, rows

@@ -6,8 +6,13 @@ import os
 from numbers import Integral
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from archetypal_triplet.triplets._images import ImageRows
+
+# images that stand for all of them in the fingerprint
+_N_IMAGES = 64
 _VERSION = 1
 # what does not change the numbers may differ between the interrupted and the resumed fit; the device is
 # judged apart, by its kind, and labels and groups by their values
@@ -16,6 +21,7 @@ _IRRELEVANT = {
     "verbose",
     "callbacks",
     "device",
+    "backbone",
     "labeler",
     "label_column",
     "groups_column",
@@ -30,8 +36,8 @@ def compute_fingerprint(params, *arrays):
     params : dict
         The estimator's own parameters; of `random_state` only a whole number is compared, since the drawn
         seeds lie in the checkpoint.
-    *arrays : ndarray
-        The data, hashed.
+    *arrays : ndarray or ImageRows
+        The data, hashed; of images a sample of 64.
 
     Returns
     -------
@@ -44,12 +50,22 @@ def compute_fingerprint(params, *arrays):
         if key in _IRRELEVANT or key == "random_state":
             continue
         value = params[key]
-        digest.update(f"{key}={getattr(value, '__qualname__', value)}".encode())
+        digest.update(f"{key}={_describe(value)}".encode())
     digest.update(f"random_state={int(random_state) if isinstance(random_state, Integral) else '?'}".encode())
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
+        if isinstance(array, ImageRows):
+            array = array.read(np.linspace(0, len(array) - 1, min(len(array), _N_IMAGES)).astype(np.int64))
         digest.update(memoryview(array).cast("B"))
     return digest.hexdigest()
+
+
+def _describe(value):
+    """Text that is the same in another process: the default one of an object holds its address."""
+    text = str(getattr(value, "__qualname__", value))
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_describe(v)}" for k, v in value.items()) + "}"
+    return type(value).__qualname__ if " at 0x" in text else text
 
 
 class Checkpoint:

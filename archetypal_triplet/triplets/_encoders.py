@@ -6,8 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from archetypal_triplet.triplets._image_encoders import make_cnn
 
-def make_mlp(in_shape, embedding_dim, hidden=(128, 128)):
+
+def make_mlp(in_shape, embedding_dim, hidden=(128, 128), skip=False):
     """The default encoder of tables: linear, batch norm, ReLU for every hidden layer, then linear.
 
     Parameters
@@ -16,13 +18,24 @@ def make_mlp(in_shape, embedding_dim, hidden=(128, 128)):
         Number of columns.
     embedding_dim : int
         Width of the output.
-    hidden : sequence of int
+    hidden : sequence of int, default=(128, 128)
         Widths of the hidden layers.
+    skip : bool, default=False
+        Add the input itself to the output, so that the network only learns what to change: as it is where
+        there are as many columns as dimensions, else through a projection that begins orthogonal and is
+        trained along.
 
     Returns
     -------
-    torch.nn.Sequential
+    torch.nn.Module
         The network.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from archetypal_triplet.triplets import make_mlp
+    >>> make_mlp((30,), 32, hidden=(64,), skip=True)(torch.zeros(2, 30)).shape
+    torch.Size([2, 32])
     """
     layers = []
     width = in_shape[0]
@@ -30,7 +43,32 @@ def make_mlp(in_shape, embedding_dim, hidden=(128, 128)):
         # batch norm has a bias of its own; the linear layer's would do nothing
         layers += [nn.Linear(width, size, bias=False), nn.BatchNorm1d(size), nn.ReLU()]
         width = size
-    return nn.Sequential(*layers, nn.Linear(width, embedding_dim))
+    body = nn.Sequential(*layers, nn.Linear(width, embedding_dim))
+    return SkipMLP(body, in_shape[0], embedding_dim) if skip else body
+
+
+class SkipMLP(nn.Module):
+    """A network and a way around it.
+
+    Parameters
+    ----------
+    body : torch.nn.Module
+        Maps (n, n_columns) to (n, embedding_dim).
+    n_columns, embedding_dim : int
+        Widths of input and output.
+    """
+
+    def __init__(self, body, n_columns, embedding_dim):
+        super().__init__()
+        self.body = body
+        self.around = nn.Identity()
+        if n_columns != embedding_dim:
+            self.around = nn.Linear(n_columns, embedding_dim, bias=False)
+            nn.init.orthogonal_(self.around.weight)
+
+    def forward(self, inputs):
+        """Map (n, n_columns) to (n, embedding_dim)."""
+        return self.around(inputs) + self.body(inputs)
 
 
 def check_module(module):
@@ -54,6 +92,11 @@ def check_module(module):
         )
 
 
+def default_factory(in_shape):
+    """What makes the network where `module` is None: one for tables, one for images."""
+    return make_cnn if len(in_shape) == 3 else make_mlp
+
+
 def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
     """Call the factory, handing over what its signature takes, and check what came back.
 
@@ -64,8 +107,8 @@ def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
     embedding_dim : int
         Width that the output must have.
     factory : class, callable or None
-        None stands for :func:`make_mlp`. `in_shape` and `embedding_dim` are passed if its signature has
-        parameters of these names (or `**kwargs`).
+        None stands for :func:`make_mlp`, or :func:`make_cnn` for images. `in_shape` and `embedding_dim` are
+        passed if its signature has parameters of these names (or `**kwargs`).
     factory_kwargs : dict or None
         Further arguments; they win over the two above.
 
@@ -80,7 +123,7 @@ def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
         If the factory makes no torch module, or one whose output for a batch of two samples is not
         (2, embedding_dim).
     """
-    factory = make_mlp if factory is None else factory
+    factory = default_factory(in_shape) if factory is None else factory
     name = getattr(factory, "__name__", repr(factory))
     offered = {"in_shape": in_shape, "embedding_dim": embedding_dim}
     parameters = inspect.signature(factory).parameters
@@ -125,4 +168,6 @@ class UnitLengthEncoder(nn.Module):
 
     def forward(self, inputs):
         """Map (n, *in_shape) to unit vectors (n, embedding_dim)."""
+        if inputs.is_cuda and inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         return functional.normalize(self.body(inputs).float(), dim=1)

@@ -1,35 +1,22 @@
 """The estimator of stage 3."""
 
-import os
-import warnings
-from numbers import Integral, Real
-
-import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from archetypal_triplet._utils._exceptions import CollapseWarning
 from archetypal_triplet.triplets._encoders import check_module
-from archetypal_triplet.triplets._inference import (
-    N_TRIPLETS,
-    compute_embedding,
-    compute_triplet_accuracy,
-    draw_triplets,
-)
-from archetypal_triplet.triplets._inputs import compute_scaling, read_table
-from archetypal_triplet.triplets._labels import NO_SOURCE, check_label_values, encode_labels, find_labels
-from archetypal_triplet.triplets._losses import compute_spread
-from archetypal_triplet.triplets._mining import MINERS
+from archetypal_triplet.triplets._inference import compute_embedding
+from archetypal_triplet.triplets._inputs import read_input, scale_input
+from archetypal_triplet.triplets._labels import NO_SOURCE, find_codes
+from archetypal_triplet.triplets._parameters import CONSTRAINTS
+from archetypal_triplet.triplets._scoring import TripletScoreMixin
 from archetypal_triplet.triplets._seeding import resolve_device
+from archetypal_triplet.triplets._settings import find_window
 from archetypal_triplet.triplets._training import find_previous, train_network
-
-# rows from which the spread is computed at most
-_N_SPREAD_ROWS = 4096
+from archetypal_triplet.triplets._validation import measure_spread
 
 
-class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Embedding learned by a neural network from triplets of (pseudo-)labeled samples.
 
     The network f maps a sample to a point on the unit sphere. It is trained so that an anchor lies nearer to
@@ -44,11 +31,13 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     Parameters
     ----------
-    labeler : estimator or None, default=None
+    labeler : estimator, "instances" or None, default=None
         Source of labels: anything with `fit_predict`, or with `fit` and `predict`, e.g. a Pipeline ending in
         `PseudoLabeler`, an `EnsembleLabeler`, `KMeans` or a whole `GridSearchCV`. A clone is fitted on `X`
         exactly as passed to `fit`. It returns labels of shape (n_samples,), or several labelings of shape
-        (n_samples, n_labelings), of which every batch draws one. `transform` never calls it.
+        (n_samples, n_labelings), of which every batch draws one. `transform` never calls it. "instances" is
+        instance discrimination, for lack of labels: every sample is a label of its own, and a batch holds two
+        views of each of its samples, which differ by augmentation and noise.
     label_column : int, str or None, default=None
         Source of labels: index or name of the column of `X` that holds them, as whole numbers. The column is
         taken out of the network's input, in `fit` and in `transform`.
@@ -56,10 +45,15 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         What makes the network: a torch module's class or a function returning one, never an instance. It is
         called with those of `in_shape` (shape of one sample) and `embedding_dim` that its signature names,
         and with `module_kwargs`; its result maps ``(n, *in_shape)`` to (n, embedding_dim). The output is
-        scaled to unit length afterwards. None is a perceptron p-128-128-embedding_dim with batch norm and
-        ReLU.
+        scaled to unit length afterwards. None is :func:`~archetypal_triplet.triplets.make_mlp` for tables,
+        a perceptron p-128-128-embedding_dim, and :func:`~archetypal_triplet.triplets.make_cnn` for images, a
+        small residual network with mean + SD pooling.
     module_kwargs : dict or None, default=None
-        Further arguments of `module`; for None `hidden`, the hidden layers' widths.
+        Further arguments of `module`; for None those of the two functions.
+    backbone : callable or None, default=None
+        A frozen network for images: ``backbone(images) -> features`` of shape (n, p) is computed once for all
+        images, and the network is trained on these features as on a table.
+        :class:`~archetypal_triplet.triplets.TorchFeatures` makes one of a torch module.
     criterion : class, callable or None, default=None
         Any loss ``(embedding, labels) -> scalar`` in the triplet loss's place; `mining` and `margin` are then
         not used. A class (or a `functools.partial`) is called without arguments to make the loss. A label's
@@ -69,8 +63,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         How each anchor of a batch gets its triplet. "semihard": a random positive and the nearest negative
         farther away than it; "batch_hard": the farthest positive and the nearest negative, which collapses
         easily on noisy labels; "easy_positive": the nearest positive and the semi-hard negative; "random".
-    margin : float, default=0.2
-        Margin of the loss, in Euclidean distance on the unit sphere (0 to 2).
+    margin : float or "soft", default=0.2
+        Margin of the loss, in Euclidean distance on the unit sphere (0 to 2). "soft" replaces the loss by
+        ``log(1 + exp(|f(a) - f(p)| - |f(a) - f(n)|))``.
     embedding_dim : int, default=32
         Dimension of the embedding. Project a wide embedding for looking at it; training in 2 dimensions is
         much worse.
@@ -78,22 +73,33 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Labels in a batch; all labels where there are fewer.
     samples_per_label : int, default=8
         Distinct samples of each label in a batch; all samples of a label that has fewer.
-    max_steps : int, default=400
-        Training steps (batches), not epochs. More is not better: pseudo-labels get learned by heart.
+    max_steps : int or None, default=None
+        Training steps (batches), not epochs; None is 400 for tables and 1200 for images. More is not better:
+        pseudo-labels get learned by heart.
     lr : float, default=3e-3
         Highest learning rate of AdamW's one-cycle schedule.
     weight_decay : float, default=1e-4
         Weight decay of AdamW.
-    input_noise : float, default=1.0
+    input_noise : float or None, default=None
         Standard deviation of the Gaussian noise added to training inputs, in units of each column's standard
-        deviation in the training data. With more than two dimensions columns are channels.
+        deviation in the training data. With more than two dimensions columns are channels. None is 1 for
+        tables and 0 for images, which are augmented instead.
     keep_weight : float or None, default=None
         Weight of the keep term, the mean squared difference between the cosines of embedding and standardized
-        input over the pairs of a batch. It rescues weak labels. None is 1 with fewer than 4 labelings, else
-        0.
-    augment : callable or None, default=None
+        input over the pairs of a batch. It rescues weak labels. None is 1 for tables with fewer than 4
+        labelings, else 0.
+    augment : callable, False or None, default=None
         ``augment(inputs, generator) -> inputs``, applied to each standardized batch (a tensor on the device)
-        before the noise; draws only from the torch generator.
+        before the noise; draws only from the torch generator. None is
+        :class:`~archetypal_triplet.triplets.ImageAugmentation` for images and nothing for tables; False is
+        nothing.
+    channels : sequence of int, slice or None, default=None
+        Channels of images that the network gets; None is all. ``slice(None, -1)`` leaves the mask of cell
+        crops away, which is their last channel.
+    crop_size : int, "auto" or None, default="auto"
+        Images are trained on random square windows of this side, and nothing else of them is read;
+        `transform` embeds whole images. "auto" is 96 where the shorter side has more than 128 pixels;
+        None, and "auto" on smaller images, is whole images.
     groups_column : int, str or None, default=None
         Column of `X` with groups, e.g. plates, as numbers or (in frames) text. A positive from another group
         than the anchor's is preferred. The column is taken out of the network's input; the labeler still
@@ -125,7 +131,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, noise and mining. Neither numpy's nor torch's global generator is changed.
     verbose : int, default=0
-        Above 0 progress is logged at level INFO by the logger "archetypal_triplet.triplets".
+        Above 0 progress is logged at level INFO by the logger "archetypal_triplet.triplets"; above 1 there
+        are also progress bars (with tqdm, of the extra `screens`).
 
     Attributes
     ----------
@@ -141,17 +148,18 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Steps trained, earlier fits under `warm_start` included.
     history_ : list of dict
         One record per round of 20 steps: `step`, `loss` (mean over the round, without the keep term),
-        `active` (share of triplets with a loss above 0; NaN with `criterion`), `spread` and `effective_rank`
-        of the last batch's embedding, `lr`, and with validation `valid_score`.
+        `active` (share of triplets with a loss above 0, or with ``margin="soft"`` in the wrong order; NaN
+        with `criterion`), `spread` and `effective_rank` of the last batch's embedding, `lr`, and with validation `valid_score`.
     in_shape_ : tuple of int
-        Shape of one sample as the network gets it.
+        Shape of one sample as the network was trained on it: without label and group column, of images the
+        window.
     device_ : str
         Where the network is. A pickle is always on the CPU.
     spread_ : float
         Root mean square distance of the training samples' embedding to its mean: at most 1, near 0 after
         collapse.
     n_features_in_ : int
-        Number of columns of `X`, label and group columns included.
+        Number of columns of `X`, label and group columns included; of images number of channels.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns; only if `X` has names that are all strings.
 
@@ -168,7 +176,11 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     -----
     A step costs O(b^2 embedding_dim) time and O(b^2) memory for a batch of b = labels_per_batch x
     samples_per_label beside the network itself, whatever the number of samples; `fit` holds one float32 copy
-    of the input, and one in its own type where a label or group column is taken out of it.
+    of a table, and one in its own type where a label or group column is taken out of it. Images are never
+    copied whole: a batch (in `transform` a block) is read at a time, in a thread while the one before is
+    computed unless they are in memory anyway, and scaled on the device by each channel's mean and SD over a
+    sample of the data set, never of an image. Labels for images may come from features: pass them as `y`, or
+    make the labeler a Pipeline that begins with `ImageFeatures`.
 
     References
     ----------
@@ -193,36 +205,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     True
     """
 
-    _parameter_constraints = {
-        "labeler": [HasMethods("fit_predict"), HasMethods(["fit", "predict"]), None],
-        "label_column": [Interval(Integral, None, None, closed="neither"), str, None],
-        "module": [callable, None],
-        "module_kwargs": [dict, None],
-        "criterion": [callable, None],
-        "mining": [StrOptions(set(MINERS))],
-        "margin": [Interval(Real, 0, None, closed="neither")],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "labels_per_batch": [Interval(Integral, 2, None, closed="left")],
-        "samples_per_label": [Interval(Integral, 2, None, closed="left")],
-        "max_steps": [Interval(Integral, 1, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "input_noise": [Interval(Real, 0, None, closed="left")],
-        "keep_weight": [Interval(Real, 0, None, closed="left"), None],
-        "augment": [callable, None],
-        "groups_column": [Interval(Integral, None, None, closed="neither"), str, None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
-        "device": [str, torch.device],
-        "precision": [StrOptions({"fp32", "bf16"})],
-        "compile": ["boolean"],
-        "deterministic": ["boolean"],
-        "checkpoint_path": [str, os.PathLike, None],
-        "callbacks": [list, tuple, None],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints = CONSTRAINTS
 
     def __init__(
         self,
@@ -231,18 +214,21 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         label_column=None,
         module=None,
         module_kwargs=None,
+        backbone=None,
         criterion=None,
         mining="semihard",
         margin=0.2,
         embedding_dim=32,
         labels_per_batch=8,
         samples_per_label=8,
-        max_steps=400,
+        max_steps=None,
         lr=3e-3,
         weight_decay=1e-4,
-        input_noise=1.0,
+        input_noise=None,
         keep_weight=None,
         augment=None,
+        channels=None,
+        crop_size="auto",
         groups_column=None,
         validation_fraction=0.0,
         patience=5,
@@ -260,6 +246,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.label_column = label_column
         self.module = module
         self.module_kwargs = module_kwargs
+        self.backbone = backbone
         self.criterion = criterion
         self.mining = mining
         self.margin = margin
@@ -272,6 +259,8 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.input_noise = input_noise
         self.keep_weight = keep_weight
         self.augment = augment
+        self.channels = channels
+        self.crop_size = crop_size
         self.groups_column = groups_column
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -287,15 +276,18 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     # the labeler is validated by its own fit
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Get the labels and train the network.
 
         Parameters
         ----------
-        X : array-like or frame of shape (n_samples, n_features_in)
-            Samples; with `module` also arrays of more dimensions, (n_samples, channels, ...).
+        X : array-like or frame of shape (n_samples, n_features_in), or images
+            Samples. Images are anything of shape (n_samples, channels, height, width) with `dtype` and row
+            access (NumPy, memmap, zarr, h5py, `ImageStack`); with `module` also arrays of other dimensions.
         y : array-like of shape (n_samples,) or (n_samples, n_labelings), default=None
             Labels; used only if `labeler` and `label_column` are both None.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample, e.g. its plate: the same as a `groups_column`, which images cannot have.
 
         Returns
         -------
@@ -306,57 +298,84 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ------
         ValueError
             If there is no source of labels, or two of them; if labels are no whole numbers or fewer than two
-            labels have two samples; if `module` is an instance or its output has the wrong shape; if `device`
-            does not exist here; if `checkpoint_path` belongs to another fit; if training diverges; if
-            `callbacks` or `criterion` do not fit.
+            labels have two samples; if images hold NaN or lack a channel; if `module` is an instance or its
+            output has the wrong shape; if `device` does not exist here; if `checkpoint_path` belongs to
+            another fit; if training diverges; if `callbacks` or `criterion` do not fit.
         TypeError
             If `labeler` is a class.
         """
+        return self._learn(X, y, groups, partial=False)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y=None, groups=None):
+        """Train one more round of 20 steps on these samples.
+
+        For samples that come in portions. The first call makes the network and the input scaling (let its
+        samples be typical); the rate is lr / 2 throughout, as no end is known; validation and checkpoints
+        are for `fit`. The labeler is fitted in the first call and predicts in the later ones. A pickled
+        estimator goes on, with a fresh optimizer.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features_in), or images
+            Samples, as in `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_labelings), default=None
+            Labels; used only if `labeler` and `label_column` are both None. A label need not mean the same
+            in two calls, unless `criterion` has weights of its own for labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample.
+
+        Returns
+        -------
+        self : TripletEmbedder
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; and if `X` differs in shape from that of the calls before.
+        """
+        return self._learn(X, y, groups, partial=True)
+
+    def _learn(self, X, y, groups, *, partial):
         check_module(self.module)
         device = resolve_device(self.device)
         if self.labeler is None and self.label_column is None and y is None:
             raise ValueError(NO_SOURCE)
-        table = read_table(self, X, reset=True)
-        labels, labeler = find_labels(self, X, len(table.features), table.labels, y)
-        coded = encode_labels(labels)
+        is_later = partial and hasattr(self, "net_")
+        table = read_input(self, X, groups=groups, reset=not is_later)
+        labeler = getattr(self, "labeler_", None) if is_later else None
+        coded = find_codes(self, X, table, y, labeler)
 
-        previous = find_previous(self, in_shape=table.features.shape[1:])
-        scaling = compute_scaling(table.features) if previous is None else previous.scaling
-        trained = train_network(self, table, coded.codes, scaling, device, previous)
+        window = find_window(self, table.features)
+        in_shape = (*table.features.shape[1:][: 1 if window else None], *(window or ()))
+        previous = find_previous(self, in_shape=in_shape, partial=partial)
+        scaling = scale_input(table.features) if previous is None else previous.scaling
+        trained = train_network(self, table, coded.codes, scaling, device, previous, partial=partial)
 
         self._mean, self._inverse_scale = scaling
         self._n_features_out = self.embedding_dim
-        self.in_shape_ = tuple(table.features.shape[1:])
-        self.labels_ = labels
-        self.classes_ = coded.classes if labels.ndim == 2 else coded.classes[0]
-        if labeler is not None:
-            self.labeler_ = labeler
+        self.in_shape_ = in_shape
+        self.labels_ = coded.labels
+        self.classes_ = coded.classes if coded.labels.ndim == 2 else coded.classes[0]
+        if coded.labeler is not None:
+            self.labeler_ = coded.labeler
         elif hasattr(self, "labeler_"):
             del self.labeler_
         self.device_ = str(device)
         self.net_, self.n_steps_, self.history_ = trained
-        self._judge_collapse(table.features)
+        self.spread_ = measure_spread(self, table.features, window)
         return self
 
-    def _judge_collapse(self, features):
-        step = -(-len(features) // _N_SPREAD_ROWS)
-        embedding = self._embed(features[::step])
-        self.spread_ = compute_spread(torch.from_numpy(embedding))
-        loss = self.history_[-1]["loss"]
-        near_margin = self.criterion is not None or abs(loss - self.margin) <= 0.05 * self.margin
-        if self.spread_ < 0.2 and near_margin:
-            warnings.warn(
-                f"The embedding has collapsed: its spread is {self.spread_:.3f} (1 at most, collapsed below "
-                f"0.2) and the loss is {loss:.3f} (margin {self.margin}). Use mining='semihard', more "
-                "labelings or more samples per label, a lower lr, or look whether the labels can be told "
-                "from the input at all.",
-                CollapseWarning,
-                stacklevel=4,
-            )
-
-    def _embed(self, features):
+    def _embed(self, features, *, window=None, verbose=0):
         return compute_embedding(
-            self.net_.module_, features, self._mean, self._inverse_scale, torch.device(self.device_)
+            self.net_.module_,
+            features,
+            self._mean,
+            self._inverse_scale,
+            torch.device(self.device_),
+            window=window,
+            verbose=verbose,
         )
 
     def transform(self, X):
@@ -364,8 +383,9 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Parameters
         ----------
-        X : array-like or frame of shape (n_samples, n_features_in)
-            Samples, with the same columns as in `fit`; a label or group column is taken out and not used.
+        X : array-like or frame of shape (n_samples, n_features_in), or images
+            Samples, with the same columns (channels) as in `fit`; a label or group column is taken out and
+            not used. Images are embedded whole, in chunks, whatever their height and width.
 
         Returns
         -------
@@ -373,66 +393,7 @@ class TripletEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Unit vectors. A sample's embedding does not depend on the other samples of the call.
         """
         check_is_fitted(self)
-        return self._embed(read_table(self, X, reset=False).features)
-
-    def score(self, X, y=None, sample_weight=None):
-        """Share of fixed triplets of `X` that the embedding puts in the right order.
-
-        Up to 10,000 triplets are drawn from the labels of `X`, always the same for the same labels: an
-        anchor, another sample with its label, and one with another label. Pass samples that were not trained
-        on. Never choose the number of archetypes or clusters by it: fewer labels are simply easier to tell
-        apart, and the score rises whether they mean something or not. Use `bicross_validated_variance` for
-        that.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features_in)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_labelings), default=None
-            Labels; used only if `labeler` and `label_column` are both None. A fitted labeler predicts them, a
-            label column is read.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A triplet counts as much as its anchor; None counts all alike.
-
-        Returns
-        -------
-        float
-            Between 0 and 1; chance is 0.5.
-
-        Raises
-        ------
-        ValueError
-            If there are no labels for `X`, or no triplet among them.
-        """
-        check_is_fitted(self)
-        table = read_table(self, X, reset=False)
-        labels = self._predict_labels(X, table, y)
-        codes = encode_labels(labels, warn=False).codes
-        triplets = draw_triplets(codes, N_TRIPLETS, np.random.default_rng(0))
-        embedding = self._embed(table.features)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, embedding)
-        return compute_triplet_accuracy(embedding, triplets, sample_weight)
-
-    def _predict_labels(self, X, table, y):
-        if self.label_column is not None:
-            return check_label_values(table.labels, source=f"label_column={self.label_column!r}")
-        if hasattr(self, "labeler_"):
-            if not hasattr(self.labeler_, "predict"):
-                raise ValueError(
-                    f"labeler={type(self.labeler_).__name__} has no predict, so there are no labels for new "
-                    "samples to score by: use a labeler with predict, or compare embeddings without score."
-                )
-            return check_label_values(self.labeler_.predict(X), source="the labeler's prediction")
-        if y is None:
-            raise ValueError(
-                "score requires y to be passed, but the target y is None: this embedder was fitted with "
-                "labels from y and cannot label new samples itself."
-            )
-        labels = check_label_values(y, source="y")
-        if len(labels) != len(table.features):
-            raise ValueError(f"y has {len(labels)} rows and X has {len(table.features)}; they must be equal.")
-        return labels
+        return self._embed(read_input(self, X, reset=False).features, verbose=self.verbose)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

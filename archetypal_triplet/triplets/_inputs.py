@@ -8,6 +8,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from archetypal_triplet._utils._frames import check_columns_exist, is_frame
+from archetypal_triplet.triplets._features import compute_backbone_features
+from archetypal_triplet.triplets._images import ImageRows, compute_image_scaling, is_images, read_images
 from archetypal_triplet.triplets._labels import is_missing
 
 # numbers that are converted at a time: 2 MB of float64, which stay in the cache
@@ -62,6 +64,80 @@ def resolve_column(X, column, *, parameter):
     return [str(c) for c in X.columns].index(column)
 
 
+def read_input(estimator, X, *, groups=None, reset):
+    """Validate `X`, a table or images, with the groups of its samples.
+
+    Parameters
+    ----------
+    estimator : TripletEmbedder
+        Its parameters say what may be in `X`.
+    X : array-like or frame
+        The input as passed.
+    groups : array-like of shape (n_samples,) or None
+        Groups that are no column of `X`.
+    reset : bool
+        True in `fit`.
+
+    Returns
+    -------
+    Table
+        Its `features` are an array, or `ImageRows`.
+    """
+    given_images = is_images(X) and not is_frame(X)
+    if not reset:
+        _check_kind(estimator, X, given_images)
+    if given_images:
+        table = _read_image_table(estimator, X, reset=reset)
+    else:
+        table = read_table(estimator, X, reset=reset)
+    if groups is None:
+        return table
+    if estimator.groups_column is not None:
+        raise ValueError(
+            f"groups are passed, and groups_column={estimator.groups_column!r} names others: give only one."
+        )
+    groups = np.asarray(groups)
+    if groups.shape != (len(table.features),):
+        raise ValueError(
+            f"groups has the shape {groups.shape} and X has {len(table.features)} rows: give one for each."
+        )
+    _check_groups(groups, "groups")
+    return table._replace(groups=groups)
+
+
+def _check_kind(estimator, X, given_images):
+    """Refuse a table where there were images, and images where there was a table."""
+    fitted_on_images = len(estimator.in_shape_) == 3 or estimator.backbone is not None
+    if given_images and not fitted_on_images:
+        raise ValueError(
+            f"X has 4 dimensions, and {type(estimator).__name__} was fitted on a table of "
+            f"{estimator.n_features_in_} columns: pass features, not images."
+        )
+    if fitted_on_images and not given_images and len(getattr(X, "shape", ())) == 2:
+        raise ValueError(
+            f"X is a table of shape {tuple(X.shape)}, and {type(estimator).__name__} was fitted on images of "
+            f"{estimator.n_features_in_} channels: pass images (n_samples, channels, height, width)."
+        )
+
+
+def _read_image_table(estimator, X, *, reset):
+    for name in ("label_column", "groups_column"):
+        if getattr(estimator, name) is not None:
+            raise ValueError(
+                f"{name}={getattr(estimator, name)!r} needs a table, and X has 4 dimensions: pass labels as "
+                "y (or give a labeler), and groups as fit(..., groups=...)."
+            )
+    rows = read_images(estimator, X, reset=reset)
+    if estimator.backbone is not None:
+        return Table(compute_backbone_features(estimator.backbone, rows), None, None)
+    return Table(rows, None, None)
+
+
+def scale_input(features):
+    """Means and reciprocal standard deviations of columns, or of the channels of images."""
+    return compute_image_scaling(features) if isinstance(features, ImageRows) else compute_scaling(features)
+
+
 def read_table(estimator, X, *, reset):
     """Validate `X` and split it into network input, label column and group column.
 
@@ -92,8 +168,8 @@ def read_table(estimator, X, *, reset):
     n_dimensions = len(getattr(X, "shape", ()))
     if estimator.module is None and n_dimensions > 2:
         raise ValueError(
-            f"X has {n_dimensions} dimensions, and the default encoder reads tables: expected <= 2. Turn "
-            "images into features first, or pass a torch class for such input as module."
+            f"X has {n_dimensions} dimensions, and the default encoders read tables and images (n, channels, "
+            "height, width): expected <= 2, or 4. Pass a torch class for such input as module."
         )
     if groups_column is None or not is_frame(X):
         if isinstance(label_column, str) or isinstance(groups_column, str):
@@ -112,7 +188,7 @@ def read_table(estimator, X, *, reset):
     names = list(X.columns)
     groups = np.asarray(X[names[positions[1]]])
     if reset:
-        _check_groups(groups, groups_column)
+        _check_groups(groups, f"groups_column={groups_column!r}")
     rest = [i for i in range(len(names)) if i != positions[1]]
     values = check_array(X[[names[i] for i in rest]], estimator=estimator, input_name="X", **kwargs)
     label_position = None if positions[0] is None else rest.index(positions[0])
@@ -134,11 +210,11 @@ def _check_label_column(X, label_column):
             ) from None
 
 
-def _check_groups(groups, groups_column):
+def _check_groups(groups, source):
     missing = [i for i, value in enumerate(groups) if is_missing(value)]
     if missing:
         raise ValueError(
-            f"groups_column={groups_column!r} has no value in {len(missing)} of {len(groups)} rows (first: "
+            f"{source} has no value in {len(missing)} of {len(groups)} rows (first: "
             f"row {missing[0]}). Fill it, for example with a name that no group has, or drop these rows."
         )
 

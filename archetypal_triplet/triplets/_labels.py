@@ -149,6 +149,58 @@ def find_labels(estimator, X, n_samples, label_values, y):
     return labels, labeler
 
 
+class FoundLabels(NamedTuple):
+    """The labels of a fit, what the batches make of them, and who gave them."""
+
+    labels: np.ndarray
+    codes: np.ndarray
+    classes: list
+    labeler: object
+
+
+def find_codes(estimator, X, table, y, labeler):
+    """Labels of the one source, encoded for the batches.
+
+    Parameters
+    ----------
+    estimator : TripletEmbedder
+        Names the source.
+    X : array-like
+        The input exactly as passed.
+    table : Table
+        The validated input.
+    y : array-like or None
+        The target.
+    labeler : estimator or None
+        Already fitted, to predict instead of fitting a clone.
+
+    Returns
+    -------
+    FoundLabels
+        The labels.
+    """
+    n_samples = len(table.features)
+    if isinstance(estimator.labeler, str):
+        if estimator.label_column is not None or estimator.validation_fraction:
+            raise ValueError(
+                "labeler='instances' makes every sample its own label: leave label_column=None and "
+                f"validation_fraction=0 (got {estimator.label_column!r} and {estimator.validation_fraction})."
+            )
+        labels = np.arange(n_samples)
+        return FoundLabels(labels, labels[:, None], [labels], None)
+    if labeler is not None:
+        if not hasattr(labeler, "predict"):
+            raise ValueError(
+                f"labeler={type(labeler).__name__} has no predict, so it cannot label the samples of a later "
+                "call of partial_fit: use one with predict, or pass the labels as y."
+            )
+        labels = check_label_values(labeler.predict(X), source="the labeler's prediction")
+    else:
+        labels, labeler = find_labels(estimator, X, n_samples, table.labels, y)
+    coded = encode_labels(labels)
+    return FoundLabels(labels, coded.codes, coded.classes, labeler)
+
+
 def is_unlabeled(labels):
     """Mask of the entries that are -1, scikit-learn's mark for "no label"."""
     return labels == -1 if labels.dtype.kind in "if" else np.zeros(labels.shape, dtype=bool)
@@ -232,12 +284,12 @@ def _warn_dropped(n_labelings, singles, n_kept):
             f"{len(singles[0])} label(s) have a single sample (first: {singles[0][0]!s}) and are not trained "
             "on: a positive pair needs two samples of a label.",
             DataWarning,
-            stacklevel=5,
+            stacklevel=8,
         )
     if n_kept < n_labelings:
         warnings.warn(
             f"{n_labelings - n_kept} of {n_labelings} labelings have fewer than 2 labels with 2 samples each "
             "and are not trained on.",
             DataWarning,
-            stacklevel=5,
+            stacklevel=8,
         )

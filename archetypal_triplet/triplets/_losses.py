@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from archetypal_triplet.triplets._mining import mine_triplets
 
 
 def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, margin):
-    """``max(0, d(anchor, positive) - d(anchor, negative) + margin)`` of every triplet.
+    """Loss of every triplet: ``max(0, d(anchor, positive) - d(anchor, negative) + margin)``, or a soft one.
 
     Parameters
     ----------
@@ -19,8 +20,10 @@ def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, ma
         Embedding of a batch; gradients flow through the chosen rows only.
     anchor_idx, positive_idx, negative_idx : Tensor of shape (n_triplets,)
         Rows of the batch.
-    margin : float
-        By how much the negative should be farther away than the positive, in Euclidean distance.
+    margin : float or "soft"
+        By how much the negative should be farther away than the positive, in Euclidean distance. "soft" is
+        ``log(1 + exp(d(anchor, positive) - d(anchor, negative)))``, which never ends to pull (Hermans et al.
+        2017, section 2).
 
     Returns
     -------
@@ -31,6 +34,8 @@ def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, ma
     anchor = rows[anchor_idx]
     to_positive = _distance(anchor, rows[positive_idx])
     to_negative = _distance(anchor, rows[negative_idx])
+    if margin == "soft":
+        return functional.softplus(to_positive - to_negative)
     return functional.relu(to_positive - to_negative + margin)
 
 
@@ -68,8 +73,8 @@ class TripletCriterion(nn.Module):
     ----------
     mining : {"semihard", "batch_hard", "easy_positive", "random"}
         Rule by which triplets are chosen.
-    margin : float
-        Margin of the triplet loss.
+    margin : float or "soft"
+        Margin of the triplet loss, see :func:`compute_triplet_losses`.
     keep_weight : float
         Weight of :func:`compute_keep_loss`.
     criterion : callable or None
@@ -98,7 +103,8 @@ class TripletCriterion(nn.Module):
             losses = compute_triplet_losses(embedding, *triplets, self.margin)
             # without a triplet the sum keeps the graph, so that backward works and yields zeros
             main = losses.mean() if losses.numel() else embedding.sum() * 0
-            active = (losses.detach() > 0).float().mean()
+            # the soft loss is above 0 always: active are triplets in the wrong order
+            active = (losses.detach() > (math.log(2) if self.margin == "soft" else 0)).float().mean()
         total = main
         if self.keep_weight:
             total = main + self.keep_weight * compute_keep_loss(embedding, inputs)

@@ -9,6 +9,7 @@ import torch
 from skorch import NeuralNet
 
 from archetypal_triplet.triplets._losses import compute_effective_rank, compute_spread
+from archetypal_triplet.triplets._progress import Progress
 
 logger = logging.getLogger("archetypal_triplet.triplets")
 
@@ -121,7 +122,10 @@ class TripletNet(NeuralNet):
         """Set the learning rate of the step."""
         super().on_batch_begin(net, batch=batch, training=training, **kwargs)
         loop = self.loop_
-        rate, beta1 = compute_one_cycle(loop.batches.step - 1, loop.batches.max_steps, self.lr)
+        if loop.constant_rate:
+            rate, beta1 = self.lr / 2, 0.9
+        else:
+            rate, beta1 = compute_one_cycle(loop.batches.step - 1, loop.batches.max_steps, self.lr)
         for group in self.optimizer_.param_groups:
             group["lr"] = rate
             group["betas"] = (beta1, group["betas"][1])
@@ -153,11 +157,15 @@ class TripletNet(NeuralNet):
             Batches, perturbation, records, early stopping, checkpoint.
         """
         self.loop_ = loop
+        done, total = loop.batches.step, loop.batches.max_steps
         try:
-            self.notify("on_train_begin", X=loop.batches, y=None)
-            while not loop.is_done():
-                self.fit_loop(loop.batches, epochs=1)
-                loop.end_round(self)
+            with Progress(total, verbose=loop.verbose, what="training", unit="step", done=done) as progress:
+                self.notify("on_train_begin", X=loop.batches, y=None)
+                while not loop.is_done():
+                    self.fit_loop(loop.batches, epochs=1)
+                    loop.end_round(self)
+                    progress.advance(loop.batches.step - done, **loop.shown())
+                    done = loop.batches.step
         except StopTraining:
             loop.close_round(self)
         finally:
@@ -202,12 +210,24 @@ class TrainingLoop:
         ``save(net, loop)``, called after every round.
     first_step : int
         Steps of earlier runs, for the records.
+    constant_rate : bool
+        Train with half of the highest learning rate throughout, for an end that nobody knows.
     verbose : int
-        Rounds are logged at INFO above 0, else at DEBUG.
+        Rounds are logged at INFO above 0, else at DEBUG; above 1 there is a progress bar.
     """
 
     def __init__(
-        self, batches, perturb, *, precision, validation, patience, save=None, first_step=0, verbose=0
+        self,
+        batches,
+        perturb,
+        *,
+        precision,
+        validation,
+        patience,
+        save=None,
+        first_step=0,
+        constant_rate=False,
+        verbose=0,
     ):
         self.batches = batches
         self.perturb = perturb
@@ -216,6 +236,8 @@ class TrainingLoop:
         self.patience = patience
         self.save = save
         self.first_step = first_step
+        self.constant_rate = constant_rate
+        self.verbose = verbose
         self.level = logging.INFO if verbose else logging.DEBUG
         self.history = []
         self.best_score = -math.inf
@@ -272,6 +294,11 @@ class TrainingLoop:
             self.best_weights = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
         else:
             self.n_stale += 1
+
+    def shown(self):
+        """What a progress bar shows of the last round."""
+        keys = ("loss", "active", "spread", "valid_score")
+        return {key: self.history[-1][key] for key in keys if key in self.history[-1]}
 
     def end_round(self, net):
         """Write the checkpoint."""

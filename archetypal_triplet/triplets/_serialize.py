@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from archetypal_triplet.triplets._encoders import make_mlp
+from archetypal_triplet.triplets._encoders import default_factory
 from archetypal_triplet.triplets._estimator import TripletEmbedder
+from archetypal_triplet.triplets._images import resolve_channels
 from archetypal_triplet.triplets._net import TripletNet
 from archetypal_triplet.triplets._seeding import resolve_device, seeded_torch
 from archetypal_triplet.triplets._training import make_net
@@ -17,6 +18,8 @@ _VERSION = 1
 _WEIGHTS = "weights."
 # what describes the encoder or the training in plain numbers; objects stay behind
 _PLAIN = (
+    "channels",
+    "crop_size",
     "embedding_dim",
     "groups_column",
     "input_noise",
@@ -61,6 +64,11 @@ def module_state(embedder):
             f"module={name} cannot be written: only the default encoder (module=None) is stored as weights "
             "and numbers. Save such an embedder with joblib.dump, or its weights with torch.save."
         )
+    if embedder.backbone is not None:
+        raise ValueError(
+            f"backbone={type(embedder.backbone).__name__} cannot be written: only the head would be stored. "
+            "Save such an embedder with joblib.dump, or compute the features in a step before and embed those."
+        )
     state = embedder.net_.module_.state_dict()
     tensors = {_WEIGHTS + key: value.cpu().numpy().copy() for key, value in state.items()}
     tensors["mean"] = np.asarray(embedder._mean, dtype=np.float64)
@@ -68,7 +76,7 @@ def module_state(embedder):
     config = {
         "format": _FORMAT,
         "version": _VERSION,
-        "params": {name: getattr(embedder, name) for name in _PLAIN},
+        "params": {name: getattr(embedder, name) for name in _PLAIN} | {"channels": _list_channels(embedder)},
         "in_shape": list(embedder.in_shape_),
         "n_features_in": embedder.n_features_in_,
         "feature_names_in": list(getattr(embedder, "feature_names_in_", [])) or None,
@@ -83,6 +91,11 @@ def module_state(embedder):
             "lists."
         ) from error
     return tensors, config
+
+
+def _list_channels(embedder):
+    channels = resolve_channels(embedder.channels, embedder.n_features_in_)
+    return None if channels is None or len(embedder.in_shape_) == 1 else channels.tolist()
 
 
 def _to_plain(value):
@@ -126,7 +139,7 @@ def embedder_from_state(tensors, config, *, device="cpu"):
         )
     embedder = TripletEmbedder(**config["params"], device=str(device))
     target = resolve_device(device)
-    net = make_net(embedder, config["in_shape"], n_labelings=1, device=target)
+    net = make_net(embedder, config["in_shape"], keep_weight=0.0, device=target)
     with seeded_torch(0, target):
         net.initialize()
     _load_weights(net, tensors)
@@ -157,8 +170,9 @@ def _load_weights(net: TripletNet, tensors):
     ]
     wrong += [f"{name}: not known" for name in tensors if name not in shapes]
     if wrong:
+        name = default_factory(net.module__in_shape).__name__
         raise ValueError(
-            f"the model's arrays do not fit its description ({make_mlp.__name__}): {'; '.join(wrong[:5])}. "
+            f"the model's arrays do not fit its description ({name}): {'; '.join(wrong[:5])}. "
             "The two files do not belong together, or one of them is damaged."
         )
     # a copy each: torch shares memory with numpy, and the caller's arrays may be read-only maps of a file

@@ -6,29 +6,29 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from archetypal_triplet.triplets._batches import LabelBatches
+from archetypal_triplet.triplets._augment import ImageAugmentation
+from archetypal_triplet.triplets._batches import InstanceBatches, LabelBatches
 from archetypal_triplet.triplets._checkpoint import Checkpoint, compute_fingerprint
 from archetypal_triplet.triplets._encoders import UnitLengthEncoder
-from archetypal_triplet.triplets._inference import (
-    N_TRIPLETS,
-    compute_embedding,
-    compute_triplet_accuracy,
-    draw_triplets,
-)
+from archetypal_triplet.triplets._images import ImageInputs, ImageRows
 from archetypal_triplet.triplets._inputs import standardize
 from archetypal_triplet.triplets._labels import encode_labels
 from archetypal_triplet.triplets._losses import TripletCriterion
 from archetypal_triplet.triplets._net import STEPS_PER_ROUND, Perturbation, TrainingLoop, TripletNet
 from archetypal_triplet.triplets._seeding import deterministic_torch, draw_seeds, seeded_torch
+from archetypal_triplet.triplets._settings import find_window, settle
+from archetypal_triplet.triplets._validation import hold_out, pick
 
 
 class Previous(NamedTuple):
-    """What a warm start goes on from."""
+    """What a warm start goes on from; a partial fit takes the optimizer and the criterion too."""
 
     scaling: tuple
     weights: dict
     n_steps: int
     history: list
+    optimizer: dict | None
+    criterion: dict | None
 
 
 class Seeds(NamedTuple):
@@ -40,44 +40,52 @@ class Seeds(NamedTuple):
     validation: int
 
 
-def find_previous(embedder, *, in_shape):
-    """The earlier fit that `warm_start` asks to go on from.
+def find_previous(embedder, *, in_shape, partial):
+    """The earlier fit that `warm_start`, or a partial fit, goes on from.
 
     Parameters
     ----------
     embedder : TripletEmbedder
         The estimator, fitted or not.
     in_shape : tuple of int
-        Shape of one sample now.
+        Shape of one sample now, as the network gets it.
+    partial : bool
+        Whether this is a partial fit.
 
     Returns
     -------
     Previous or None
-        None without `warm_start`, or in the first fit.
+        None in the first fit, or where nothing asks for it.
 
     Raises
     ------
     ValueError
         If the earlier network has other dimensions.
     """
-    if not (embedder.warm_start and hasattr(embedder, "net_")):
+    if not ((embedder.warm_start or partial) and hasattr(embedder, "net_")):
         return None
     before = (embedder.in_shape_, embedder._n_features_out)
     now = (tuple(in_shape), embedder.embedding_dim)
     if before != now:
+        what, cure = ("partial_fit", "call fit") if partial else ("warm_start=True", "set warm_start=False")
         raise ValueError(
-            f"warm_start=True goes on with a network from {before[0]} to {before[1]} dimensions, and is now "
-            f"asked for {now[0]} to {now[1]}: set warm_start=False to start afresh."
+            f"{what} goes on with a network from {before[0]} to {before[1]} dimensions, and is now "
+            f"asked for {now[0]} to {now[1]}: {cure} to start afresh."
         )
+    net = embedder.net_
+    # a model that was stored has lost the state of its optimizer
+    optimizer = net.optimizer_.state_dict() if partial and hasattr(net, "optimizer_") else None
     return Previous(
         (embedder._mean, embedder._inverse_scale),
-        embedder.net_.module_.state_dict(),
+        net.module_.state_dict(),
         embedder.n_steps_,
         embedder.history_,
+        optimizer,
+        net.criterion_.state_dict() if partial else None,
     )
 
 
-def make_net(embedder, in_shape, *, n_labelings, device):
+def make_net(embedder, in_shape, *, keep_weight, device):
     """The net that the estimator's parameters describe, not initialized.
 
     Parameters
@@ -86,9 +94,8 @@ def make_net(embedder, in_shape, *, n_labelings, device):
         Its parameters.
     in_shape : tuple of int
         Shape of one sample.
-    n_labelings : int
-        Labelings trained on; with fewer than 4 the keep term has weight 1 unless the estimator says
-        otherwise.
+    keep_weight : float
+        Weight of the keep term.
     device : torch.device
         Where the net goes.
 
@@ -97,9 +104,6 @@ def make_net(embedder, in_shape, *, n_labelings, device):
     TripletNet
         The net.
     """
-    keep_weight = embedder.keep_weight
-    if keep_weight is None:
-        keep_weight = 1.0 if n_labelings < 4 else 0.0
     _check_callbacks(embedder.callbacks)
     return TripletNet(
         UnitLengthEncoder,
@@ -133,7 +137,7 @@ def _check_callbacks(callbacks):
             )
 
 
-def train_network(embedder, table, codes, scaling, device, previous):
+def train_network(embedder, table, codes, scaling, device, previous, *, partial=False):
     """Train a network on labeled samples.
 
     Parameters
@@ -145,11 +149,13 @@ def train_network(embedder, table, codes, scaling, device, previous):
     codes : ndarray of shape (n_samples, n_labelings)
         Labels.
     scaling : tuple of two ndarrays
-        Column means and reciprocal standard deviations.
+        Column (or channel) means and reciprocal standard deviations.
     device : torch.device
         Where to train.
     previous : Previous or None
         For a warm start.
+    partial : bool
+        Whether to train one round only, at a constant rate, without validation and checkpoint.
 
     Returns
     -------
@@ -160,44 +166,57 @@ def train_network(embedder, table, codes, scaling, device, previous):
     history : list of dict
         Records, earlier ones included.
     """
-    inputs = standardize(table.features, *scaling)
+    features = table.features
+    window = find_window(embedder, features)
+    settings = settle(embedder, features, window, n_labelings=codes.shape[1])
+    inputs = features if isinstance(features, ImageRows) else standardize(features, *scaling)
     n_steps_before = 0 if previous is None else previous.n_steps
     groups = None if table.groups is None else np.unique(table.groups, return_inverse=True)[1]
     seeds = draw_seeds(embedder.random_state, len(Seeds._fields))
-    checkpoint = None
-    if embedder.checkpoint_path is not None:
+    checkpoint, train, validation = None, None, None
+    if partial:
+        # the same seed for every call would repeat batches and noise
+        seeds = [(seed + n_steps_before) % (2**31 - 1) for seed in seeds]
+    elif embedder.checkpoint_path is not None:
         params = {**embedder.get_params(deep=False), "n_steps_before": n_steps_before}
         data = [inputs, codes] if groups is None else [inputs, codes, groups]
         checkpoint = Checkpoint(embedder.checkpoint_path, compute_fingerprint(params, *data))
         seeds = checkpoint.seeds(seeds)
     seeds = Seeds(*seeds)
 
-    train, validation = hold_out(embedder, table.features, codes, scaling, device, seeds.validation)
+    if not partial:
+        train, validation = hold_out(
+            embedder, features, codes, scaling, device, seeds.validation, window=window
+        )
     if train is not None:
-        inputs, codes = inputs[train], _encode_rest(embedder, codes, train)
+        inputs, codes = pick(inputs, train), _encode_rest(embedder, codes, train)
         groups = None if groups is None else groups[train]
-    batches = LabelBatches(
-        torch.from_numpy(inputs),
+    if isinstance(inputs, ImageRows):
+        inputs = ImageInputs(inputs, *scaling, window=window, device=device)
+    is_instances = isinstance(embedder.labeler, str)
+    batches = (InstanceBatches if is_instances else LabelBatches)(
+        inputs if isinstance(inputs, ImageInputs) else torch.from_numpy(inputs),
         codes,
         groups,
         labels_per_batch=embedder.labels_per_batch,
         samples_per_label=embedder.samples_per_label,
-        max_steps=embedder.max_steps,
+        max_steps=STEPS_PER_ROUND if partial else settings.max_steps,
         steps_per_round=STEPS_PER_ROUND,
         rng=np.random.default_rng(seeds.batches),
         device=device,
     )
     loop = TrainingLoop(
         batches,
-        Perturbation(embedder.input_noise, scaling[1] > 0, embedder.augment, device, seeds.noise),
+        Perturbation(settings.input_noise, scaling[1] > 0, settings.augment, device, seeds.noise),
         precision=embedder.precision,
         validation=validation,
         patience=embedder.patience,
         save=None if checkpoint is None else lambda net, loop: checkpoint.save(net, loop, seeds),
         first_step=n_steps_before,
+        constant_rate=partial,
         verbose=embedder.verbose,
     )
-    net = make_net(embedder, inputs.shape[1:], n_labelings=codes.shape[1], device=device)
+    net = make_net(embedder, inputs.shape[1:], keep_weight=settings.keep_weight, device=device)
     _run(embedder, net, loop, seeds.weights, device, previous, checkpoint)
     history = loop.history if previous is None else previous.history + loop.history
     return net, n_steps_before + batches.step, history
@@ -216,9 +235,9 @@ def _encode_rest(embedder, codes, train):
 def _run(embedder, net, loop, seed, device, previous, checkpoint):
     # code from outside may draw from torch's global generator: such a fit borrows it to its end, the others
     # only for the first weights, so that fits in several threads do not wait for each other
-    foreign = any(
-        value is not None
-        for value in (embedder.module, embedder.criterion, embedder.augment, embedder.callbacks)
+    augment = loop.perturb.augment
+    foreign = (augment is not None and type(augment) is not ImageAugmentation) or any(
+        value is not None for value in (embedder.module, embedder.criterion, embedder.callbacks)
     )
     with contextlib.ExitStack() as stack:
         if embedder.deterministic:
@@ -229,6 +248,8 @@ def _run(embedder, net, loop, seed, device, previous, checkpoint):
         else:
             with seeded_torch(seed, device):
                 net.initialize()
+        if device.type == "cuda" and len(loop.batches.inputs.shape) == 4:
+            net.module_.to(memory_format=torch.channels_last)
         if previous is not None:
             _load_previous(net, previous)
         if checkpoint is not None:
@@ -241,59 +262,13 @@ def _run(embedder, net, loop, seed, device, previous, checkpoint):
 def _load_previous(net, previous):
     try:
         net.module_.load_state_dict(previous.weights)
-    except RuntimeError as error:
+        if previous.criterion is not None:
+            net.criterion_.load_state_dict(previous.criterion)
+        if previous.optimizer is not None:
+            net.optimizer_.load_state_dict(previous.optimizer)
+    except (RuntimeError, ValueError) as error:
         raise ValueError(
-            "warm_start=True goes on with the network of the fit before, but module or module_kwargs now "
-            f"make another one: set warm_start=False to start afresh. {str(error).splitlines()[-1].strip()}"
+            "warm_start=True and partial_fit go on with the network of the fit before, but criterion, "
+            "module or module_kwargs now make another one: set warm_start=False and call fit to start "
+            f"afresh. {str(error).splitlines()[-1].strip()}"
         ) from error
-
-
-def hold_out(embedder, features, codes, scaling, device, seed):
-    """Set samples aside for early stopping.
-
-    Parameters
-    ----------
-    embedder : TripletEmbedder
-        Its `validation_fraction`.
-    features : ndarray of shape (n_samples, ...)
-        Inputs before standardization.
-    codes : ndarray of shape (n_samples, n_labelings)
-        Labels.
-    scaling : tuple of two ndarrays
-        Column means and reciprocal standard deviations.
-    device : torch.device
-        Where the module is.
-    seed : int
-        Draws samples and triplets.
-
-    Returns
-    -------
-    train : ndarray or None
-        Rows left for training; None for all of them.
-    validation : callable or None
-        ``validation(module) -> float``, the share of fixed held-out triplets in the right order.
-
-    Raises
-    ------
-    ValueError
-        If there is no triplet among the samples set aside.
-    """
-    if not embedder.validation_fraction:
-        return None, None
-    rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(features))
-    n_held = round(embedder.validation_fraction * len(features))
-    held, train = np.sort(shuffled[:n_held]), np.sort(shuffled[n_held:])
-    triplets = draw_triplets(codes[held], N_TRIPLETS, rng)
-    if triplets.shape[1] == 0:
-        raise ValueError(
-            f"validation_fraction={embedder.validation_fraction} holds out {n_held} of {len(features)} "
-            "samples, among which there is no triplet: it takes two samples of one label and one of another. "
-            "Hold out more, or set validation_fraction=0."
-        )
-    rows = features[held]
-
-    def validation(module):
-        return compute_triplet_accuracy(compute_embedding(module, rows, *scaling, device), triplets)
-
-    return train, validation

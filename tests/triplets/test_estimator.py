@@ -472,8 +472,8 @@ def test_modules_get_what_their_signature_names(blobs):
     assert make(module=Dropping, module_kwargs={"width": 5}).fit(X, y).net_.module_.body[0].out_features == 5
     plain = make(module=nn.Linear, module_kwargs={"in_features": 6, "out_features": 32}).fit(X, y)
     assert isinstance(plain.net_.module_.body, nn.Linear)
-    images = np.random.default_rng(0).normal(size=(30, 2, 8, 8))
-    embedder = make(module=make_convolution, embedding_dim=5, max_steps=3).fit(images, np.arange(30) % 3)
+    images = np.random.default_rng(0).normal(size=(30, 2, 8, 8)) + np.arange(30).reshape(-1, 1, 1, 1) % 3
+    embedder = make(module=make_convolution, embedding_dim=5, max_steps=20).fit(images, np.arange(30) % 3)
     assert embedder.in_shape_ == (2, 8, 8)
     np.testing.assert_allclose(np.linalg.norm(embedder.transform(images), axis=1), 1, atol=1e-6)
 

@@ -71,7 +71,7 @@ def test_columns_of_a_frame_are_popped_by_name_and_groups_may_be_text():
         (np.ones((3, 1)), {"label_column": 0}, r"no column is left for the network"),
         (np.ones((3, 3)), {"label_column": 0, "groups_column": -3}, r"are the same column"),
         (pd.DataFrame({"a": [1.0, 2]}), {"label_column": "label"}, r"label_column='label' is not a column"),
-        (np.ones((3, 2, 2)), {}, r"X has 3 dimensions, and the default encoder reads tables"),
+        (np.ones((3, 2, 2)), {}, r"X has 3 dimensions, and the default encoders read tables"),
         (np.array([[1.0, np.nan], [1, 2]]), {}, r"contains NaN"),
     ],
 )

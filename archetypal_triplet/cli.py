@@ -17,9 +17,12 @@ examples:
       --controls "{CONTROLS}" --out results/
   archetypal-triplet run plate1.parquet plate2.parquet --level cell \\
       --plate Metadata_Plate --groups Metadata_Plate,Metadata_Well --out results/
+  archetypal-triplet run plate1/ --dry-run
+  archetypal-triplet run plate1/ --plate-map map.csv --nucleus-channel DNA --out results/
 
 The folder of results holds embedding.parquet, archetypes.parquet, map.png, run.json, the model for later
-plates in model/ and, with --positive-controls, quality.csv.
+plates in model/ and, with positive controls, quality.csv. Of images it also holds the features
+(cells.parquet or fields.parquet, and profiles.parquet, a row a well) and counts.parquet, a row a field.
 """
 
 
@@ -45,6 +48,8 @@ def main(argv=None):
             arguments.function(arguments)
         except KeyboardInterrupt:
             print("\nInterrupted. No results were written, and none are half-written.", file=sys.stderr)
+            if getattr(arguments, "stages_kept", False):
+                print("Finished work on images is kept: the same command goes on there.", file=sys.stderr)
             return 130
         except (ValueError, TypeError, OSError, ImportError) as error:
             if arguments.debug:
@@ -78,17 +83,24 @@ class _Version(argparse.Action):
 def _add_run(commands):
     run = commands.add_parser(
         "run",
-        help="learn the map of a screen from a table of profiles",
-        description="Learn a map of phenotypes, without labels, from a table of profiles.",
+        help="learn the map of a screen from its images or from a table of profiles",
+        description="Learn a map of phenotypes, without labels, from images (a folder, a glob in quotes, a "
+        "file list, or a plate in OME-Zarr) or from a table of profiles.",
         epilog=RUN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument(
-        "table", nargs="+", metavar="TABLE", help="profiles: .parquet, .csv or .csv.gz; several are joined"
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="profiles: .parquet, .csv or .csv.gz, several are joined; or images: folder, glob or file list",
     )
     run.add_argument("--plate", metavar="COL", help="column that names the plate")
     run.add_argument(
-        "--controls", metavar="QUERY", help=f'which rows are negative controls, for example "{CONTROLS}"'
+        "--controls",
+        metavar="QUERY",
+        help=f'which rows are negative controls, for example "{CONTROLS}" (images: assumed if the plate map '
+        "says so; none: none)",
     )
     run.add_argument(
         "--positive-controls",
@@ -101,8 +113,8 @@ def _add_run(commands):
     run.add_argument(
         "--level",
         choices=("well", "field", "cell"),
-        default="well",
-        help="what a row of the table is (default: well)",
+        help="what a row of the table or the map is (default: well; of images cell with --nucleus-channel, "
+        "else field)",
     )
     run.add_argument(
         "--n-archetypes",
@@ -116,14 +128,60 @@ def _add_run(commands):
     )  # fmt: skip
     run.add_argument("--color", metavar="COL", help="one more column to color the map by")
     run.add_argument(
-        "--on-nonfinite", choices=("raise", "drop_features", "drop_rows"), default="raise",
+        "--on-nonfinite", choices=("raise", "drop_features", "drop_rows"),
         help="what to do with missing and infinite values (default: stop and say where they are)",
     )  # fmt: skip
     run.add_argument("--out", metavar="DIR", default="results", help="folder of results (default: results)")
     run.add_argument("--force", action="store_true", help="replace older results in that folder")
-    run.add_argument("--dry-run", action="store_true", help="check table and options, write nothing")
+    run.add_argument("--dry-run", action="store_true", help="check the source and all options, write nothing")
+    _add_images(run)
     _add_common(run)
     run.set_defaults(function=_run)
+
+
+def _add_images(run):
+    images = run.add_argument_group("images")
+    images.add_argument(
+        "--pattern", metavar="NAME|REGEX", help="how the files are named (default: it is recognized)"
+    )
+    images.add_argument(
+        "--channels", metavar="A[,B]", type=_names, help="channels to take, or new names for them, or old=new"
+    )
+    images.add_argument("--plate-map", metavar="FILE", help="table that says what each well holds")
+    images.add_argument("--plate-name", metavar="NAME", help="name of the plate, if the files do not say it")
+    images.add_argument(
+        "--nucleus-channel",
+        metavar="A",
+        help="channel of the nuclei: cells are found, and measured one by one",
+    )
+    images.add_argument(
+        "--crop-size",
+        type=int,
+        metavar="PIXELS",
+        help="size of what is cut out around a nucleus (default: 48)",
+    )
+    images.add_argument(
+        "--cell-labels",
+        metavar="SOURCE",
+        help="label images of nuclei, of another program, one for each field",
+    )
+    images.add_argument(
+        "--on-error", choices=("raise", "flag"),
+        help="missing and unreadable images: stop, or leave their fields out and say so (default: raise)",
+    )  # fmt: skip
+    images.add_argument("--jobs", type=int, metavar="N", help="threads that read and measure (default: all)")
+    images.add_argument(
+        "--work", metavar="DIR", help="where finished stages are kept and found (default: OUT.stages)"
+    )
+    images.add_argument(
+        "--keep", action=argparse.BooleanOptionalAction,
+        help="keep the stages when all is done (default: yes)",
+    )  # fmt: skip
+    images.add_argument("--fresh", action="store_true", default=None, help="remove the stages that are there")
+    images.add_argument(
+        "--hash-content", action="store_true", default=None,
+        help="know images by their content, not by size and time",
+    )  # fmt: skip
 
 
 def _add_embed(commands):
@@ -184,35 +242,45 @@ def _names(text):
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+# name of an option of images, its argument, and what it is where it is left out
+IMAGE_OPTIONS = {
+    "pattern": None, "channels": None, "plate_map": None, "plate_name": None, "nucleus_channel": None,
+    "crop_size": 48, "cell_labels": None, "on_error": "raise", "jobs": -1, "work": None, "keep": True,
+    "fresh": False, "hash_content": False,
+}  # fmt: skip
+RUN_OPTIONS = (
+    "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
+    "device",
+)  # fmt: skip
+
+
 def _run(arguments):
     from archetypal_triplet import runs
 
-    options = {
-        name: getattr(arguments, name)
-        for name in (
-            [
-                "plate",
-                "controls",
-                "positive_controls",
-                "groups",
-                "level",
-                "n_archetypes",
-                "features",
-                "color",
-                "on_nonfinite",
-                "out",
-                "force",
-                "device",
-            ]
-        )
-    }
+    options = {name: getattr(arguments, name) for name in RUN_OPTIONS}
     options["random_state"] = arguments.seed
     options["progress"] = not arguments.quiet
+    given = [name for name in IMAGE_OPTIONS if getattr(arguments, name) is not None]
+    if runs.are_images(arguments.source):
+        source, plan, run = arguments.source[0], runs.plan_images, runs.run_images
+        if arguments.on_nonfinite is not None:
+            raise ValueError("--on-nonfinite is for tables: the features of images are finite.")
+        options["level"] = arguments.level
+        options |= IMAGE_OPTIONS | {name: getattr(arguments, name) for name in given}
+        options["n_jobs"] = options.pop("jobs")
+        arguments.stages_kept = True
+    else:
+        source, plan, run = arguments.source, runs.plan_run, runs.run_profiles
+        if given:
+            raise ValueError(
+                f"--{given[0].replace('_', '-')} is for images, and {source[0]} is a table of profiles."
+            )
+        options["level"] = arguments.level or "well"
+        options["on_nonfinite"] = arguments.on_nonfinite or "raise"
     if arguments.dry_run:
-        plan = runs.plan_run(arguments.table, **options)
-        print("\n".join([*plan.lines(), "Dry run: nothing was written."]))
+        print("\n".join([*plan(source, **options).lines(), "Dry run: nothing was written."]))
         return
-    result = runs.run_profiles(arguments.table, **options)
+    result = run(source, **options)
     if not arguments.quiet:
         print(result.summary)
 

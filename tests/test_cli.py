@@ -81,7 +81,7 @@ def test_a_data_error_is_one_message_without_a_traceback(run, tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "required: COMMAND"),
-        (["run"], "required: TABLE"),
+        (["run"], "required: SOURCE"),
         (["run", "a.csv", "--level", "tissue"], "invalid choice: 'tissue'"),
         (["run", "a.csv", "--features", "@no_such_file"], "the file 'no_such_file' cannot be read"),
         (["run", "no_such.csv", "--out", "no_such_results"], "There is no file no_such.csv"),

@@ -204,7 +204,7 @@ def plan_run(
     }
     _check_types(table, options)
     out = check_results_folder(out, force=force)
-    _check_options(options)
+    check_options(options)
     if not is_frame(table):
         check_inputs_survive(_as_paths(table), out)
     with heard_warnings() as heard:
@@ -240,7 +240,7 @@ def _check_types(table, options):
             )
 
 
-def _check_options(options):
+def check_options(options):
     level, n_archetypes, seed = options["level"], options["n_archetypes"], options["random_state"]
     if level not in LEVELS:
         raise ValueError(f"level={level!r} is unknown. Choose from: {', '.join(LEVELS)}.")
@@ -307,10 +307,10 @@ def _check_against_table(table, options):
                 f"{both.sum()} rows are chosen by controls={options['controls']!r} and also by "
                 f"positive_controls={options['positive_controls']!r}. A row can be one of them at most."
             )
-    _check_enough_rows(len(table), options)
+    check_enough_rows(len(table), options)
 
 
-def _check_enough_rows(n_rows, options):
+def check_enough_rows(n_rows, options):
     if options["n_archetypes"] is not None:
         largest, n_fitted, share = options["n_archetypes"], n_rows, ""
     else:

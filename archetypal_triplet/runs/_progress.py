@@ -1,6 +1,7 @@
 """Progress: a log line a stage with its seconds, a bar while the network trains, warnings kept."""
 
 import logging
+import sys
 import time
 import warnings
 from contextlib import contextmanager
@@ -63,8 +64,18 @@ def heard_warnings():
 
 def log_plan(plan):
     """Log what a run will work on."""
-    for line in plan.lines():
+    log_lines(plan.lines())
+
+
+def log_lines(lines):
+    """Log lines of text, a record each."""
+    for line in lines:
         logger.info("%s", line)
+
+
+def is_terminal():
+    """Tell whether progress is seen by a person, not written to a file."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class TrainingBar:

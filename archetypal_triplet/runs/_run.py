@@ -64,8 +64,7 @@ def execute(plan, folder):
             files = _write_tables(folder, embedding, archetypes, groups, quality)
             save_model(pipeline, folder / "model")
             files["model/"] = "normalizer and network, for later plates: archetypal-triplet embed"
-            _draw_map(folder / "map.png", plan, embedding)
-            files["map.png"] = "the map: the first two principal components of the embedding"
+            files |= _draw_maps(folder, plan, embedding, groups)
             say("wrote tables, map and model")
     info = {
         "format": "archetypal-triplet run",
@@ -257,13 +256,29 @@ def _write_tables(folder, embedding, archetypes, groups, quality):
     return files
 
 
-def _draw_map(path, plan, embedding):
+def _draw_maps(folder, plan, embedding, groups):
+    what = "the first two principal components of the embedding"
+    if groups is None:
+        _draw_map(folder / "map.png", plan, embedding)
+        return {"map.png": f"the map: {what}"}
+    level = plan.options["level"]
+    _draw_map(folder / "map.png", plan, groups)
+    _draw_map(folder / f"map_{level}s.png", plan, embedding)
+    return {"map.png": f"the map of the groups: {what}", f"map_{level}s.png": f"the map of all {level}s"}
+
+
+def _draw_map(path, plan, table):
     from archetypal_triplet.plotting import plot_run_overview
 
     color = plan.options["color"]
-    if color and color not in embedding:  # a feature: the table of the embedding holds metadata only
-        embedding = embedding.assign(**{color: plan.table[color]})
-    plot_run_overview(embedding, color=color, path=path)
+    if color and color not in table:  # a feature, or what differs within groups
+        values = plan.table[color]
+        if len(table) != len(plan.table):
+            grouped = plan.table.groupby(plan.group_columns, sort=False, observed=True)[color]
+            values = grouped.mean() if values.dtype.kind in "fiub" else grouped.first()
+        table = table.assign(**{color: values.to_numpy()})
+    # long legends push the labels out of the picture otherwise
+    plot_run_overview(table, color=color).savefig(path, dpi=150, bbox_inches="tight")
 
 
 def _versions():
@@ -311,9 +326,10 @@ def summarize(result):
     info = result.info
     shown = _display_path(result.folder)
     lines = ["", "Archetypes (mean share of all rows; most typical rows)"]
-    described = next(
-        (c for c in ("Typical_Compound", "Typical_ControlType") if c in result.archetypes), "Typical_Rows"
-    )
+    telling = [c for c in ("Typical_Compound", "Typical_ControlType") if c in result.archetypes]
+    # what is the same for most archetypes does not tell them apart
+    telling = [c for c in telling if result.archetypes[c].nunique() > len(result.archetypes) / 2]
+    described = telling[0] if telling else "Typical_Rows"
     for _, row in result.archetypes.iterrows():
         lines.append(f"  {row['Archetype']:<13}{100 * row['Mean_Share']:4.0f} %  {_cut(row[described])}")
     if result.quality is not None:

@@ -210,6 +210,14 @@ class Stage:
         fewest = min(changes, key=len)
         return f"{', '.join(fewest)} changed" if fewest else "the earlier one is damaged"
 
+    def remove_superseded(self, part):
+        """Remove stages that differ from this one in nothing but a part of the key, such as the code."""
+        mine = {name: value for name, value in self.key.items() if name != part}
+        for one in self.store.stages():
+            theirs = {name: value for name, value in one["key"].items() if name != part}
+            if one["name"] == self.name and one["folder"] != self.folder and theirs == mine:
+                shutil.rmtree(one["folder"])
+
     def _complete(self):
         try:
             sizes = json.loads((self.folder / STAGE_FILE).read_text(encoding="utf-8"))["sizes"]

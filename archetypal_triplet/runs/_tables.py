@@ -133,10 +133,11 @@ def make_archetypes_table(table, normalizer, reference, *, n_described):
 
 
 def row_keys(table):
-    """Return a short name for each row: plate/well/site where these columns exist, else the row's number."""
+    """Return a short name for each row: plate/well/site where they exist and differ, else the row's number."""
     columns = [column for column in (PLATE, WELL, SITE) if column in table]
     if WELL not in columns:
         return [f"row {i}" for i in range(len(table))]
+    columns = [column for column in columns if column == WELL or table[column].nunique() > 1]
     return ["/".join(str(part) for part in parts) for parts in zip(*(table[c] for c in columns), strict=True)]
 
 

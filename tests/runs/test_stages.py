@@ -98,6 +98,15 @@ def test_only_stages_are_ever_removed(store):
     store.clear()
 
 
+def test_stages_of_other_code_alone_are_superseded(store):
+    old = finish(store, key=KEY | {"code": "1"})
+    other = finish(store, key={"inputs": "abd", "code": "1"})
+    another = finish(store, name="features", key=KEY | {"code": "1"})
+    new = finish(store, key=KEY | {"code": "2"})
+    new.remove_superseded("code")
+    assert [stage.state for stage in (old, other, another, new)] == ["absent", *["finished"] * 3]
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")

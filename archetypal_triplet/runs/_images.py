@@ -1,0 +1,339 @@
+"""run_images: a folder of images in, a folder of results out, by way of stages that are kept."""
+
+import time
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import PLATE, WELL
+from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet.images import ImageStack
+from archetypal_triplet.runs._image_plan import plan_images
+from archetypal_triplet.runs._image_stages import (
+    COUNT_CELLS,
+    FAULT,
+    cell_metadata,
+    find_cells,
+    make_table,
+    measure,
+)
+from archetypal_triplet.runs._model import sha256_of
+from archetypal_triplet.runs._plan import plan_run
+from archetypal_triplet.runs._progress import Stages, log_lines
+from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
+from archetypal_triplet.runs._run import execute, summarize
+from archetypal_triplet.screens import aggregate_profiles
+
+_ROLES = (
+    "plate", "controls", "positive_controls", "groups", "features", "level", "n_archetypes", "color",
+    "device", "random_state",
+)  # fmt: skip
+_TABLES = {"cells": "cells.parquet", "fields": "fields.parquet"}
+_WELLS = "profiles.parquet"
+_COUNTS = "counts.parquet"
+_N_REPORTED = 1000
+
+
+def run_images(
+    source,
+    *,
+    pattern=None,
+    channels=None,
+    plate_map=None,
+    plate_name=None,
+    nucleus_channel=None,
+    crop_size=48,
+    cell_labels=None,
+    on_error="raise",
+    level=None,
+    plate=None,
+    controls=None,
+    positive_controls=None,
+    groups=None,
+    features=None,
+    n_archetypes=None,
+    color=None,
+    out="results",
+    force=False,
+    work=None,
+    keep=True,
+    fresh=False,
+    hash_content=False,
+    device="auto",
+    random_state=0,
+    n_jobs=None,
+    progress=False,
+):
+    """Learn the map of a screen from its images, and write a folder of results.
+
+    The stages are: the layout of the plates, cells (with a `nucleus_channel`), features of cells or whole
+    fields, and then all that `run_profiles` does. Cells and features are kept in the folder `work`. They are
+    used again if neither the images (path, size, time of change), nor the parameters that they depend on,
+    nor the package have changed; so another plate map, other controls or another seed need no image. A run
+    that was stopped or killed goes on behind the last field or part that it has finished, with the same
+    result in the end.
+
+    Parameters
+    ----------
+    source : str, Path or DataFrame
+        A folder, a glob, a file list, or one plate or several in OME-Zarr, as for
+        `archetypal_triplet.images.read_layout`.
+    pattern : str or None, default=None
+        How the files of a folder or glob are named: one of `archetypal_triplet.images.PATTERNS` or a regular
+        expression; None recognizes it.
+    channels : list of str, dict of str to str or None, default=None
+        Channels to take, or new names for them.
+    plate_map : str, Path, DataFrame or None, default=None
+        Table that says what each well holds.
+    plate_name : str or None, default=None
+        Name of the plate, if there is one and the files do not say it.
+    nucleus_channel : str or None, default=None
+        Channel that shows the nuclei. With it cells are found, without it whole fields are measured.
+    crop_size : int, default=48
+        Height and width of a cell's crop, in pixels: three to four times the width of a nucleus.
+    cell_labels : str, Path, DataFrame or None, default=None
+        Label images of the nuclei, found as `source` is, one for each field. None: nuclei are segmented.
+    on_error : {"raise", "flag"}, default="raise"
+        Whether images that are missing or cannot be read are an error, or their fields are left out of
+        everything, and reported in run.json and counts.parquet.
+    level : {"well", "field", "cell"} or None, default=None
+        What a row of the map is. None: "cell" with a `nucleus_channel`, else "field", or "well" where each
+        well has one field only. Wells are means of their cells or fields.
+    plate : str or None, default=None
+        Column that names the plate. None: ``Metadata_Plate`` if there are controls.
+    controls : str or None, default=None
+        Query that chooses the negative controls. None: the wells that the plate map calls "negative" as their
+        ``Metadata_ControlType``, if every plate has some. ``"none"``: none.
+    positive_controls : str or None, default=None
+        Query that chooses the positive controls. None: likewise "positive". ``"none"``: none.
+    groups : str, list of str or None, default=None
+        Columns whose equal values mark rows of one kind. None: plate and well, for fields and cells.
+    features : list of str or None, default=None
+        Features to learn from; None takes all.
+    n_archetypes : int or None, default=None
+        None trains on many labelings, which is better; an int on one.
+    color : str or None, default=None
+        One more column to color the map by.
+    out : str or Path, default="results"
+        Folder of results.
+    force : bool, default=False
+        Whether older results in `out` are replaced.
+    work : str, Path or None, default=None
+        Folder where the stages are kept; None is `out` with ``.stages`` at its end.
+    keep : bool, default=True
+        Whether the stages are kept when all is done. Crops of cells may be as large as the images.
+    fresh : bool, default=False
+        Whether stages that are there are removed first.
+    hash_content : bool, default=False
+        Whether the images are known by their content, and not by size and time of change: slower, and right
+        for files that were copied.
+    device : str, default="auto"
+        Where the network is trained.
+    random_state : int, default=0
+        Seed of archetypes and network.
+    n_jobs : int or None, default=None
+        Threads that read and measure images; None is 1, -1 all cores. The results do not depend on it.
+    progress : bool, default=False
+        Whether to draw bars.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        As `run_profiles`, and ``counts``: a row for each field, with its number of cells and what is wrong
+        with it. The folder holds the features too: ``cells.parquet`` or ``fields.parquet``, and their means
+        per well ``profiles.parquet``, tables of profiles that `run_profiles` takes.
+
+    Raises
+    ------
+    ValueError
+        If the images or an option have a fault; the message says which and what to do.
+    OSError
+        If a file does not exist, or a folder cannot be written to.
+    ImportError
+        If the extra ``images`` is not installed.
+
+    See Also
+    --------
+    plan_images : The checks alone.
+    run_profiles : The same from a table.
+
+    Notes
+    -----
+    The model folder holds normalizer and network: later plates are embedded from their table of features,
+    not from their images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from archetypal_triplet.runs import run_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     try:
+    ...         run_images(folder, out=folder + "/results")
+    ...     except ValueError as error:
+    ...         print(str(error).replace(folder, "plate"))  # doctest: +ELLIPSIS
+    source='plate' holds no ...
+    """
+    given = locals()
+    begin = time.perf_counter()
+    plan = plan_images(**given, estimate=False)
+    log_lines(plan.lines())
+    seconds = {"layout": round(time.perf_counter() - begin, 3)}
+    if fresh:
+        plan.store.clear()
+    with plan.store.locked():
+        for stage in plan.stages.values():
+            stage.remove_superseded("code")
+        table, wells, counts, reused = _make_profiles(plan, seconds)
+        with results_folder(out, force=force) as folder:
+            result = _finish(plan, folder, table, wells, counts, {"seconds": seconds, "reused": reused})
+    if not keep:
+        plan.store.clear()
+    result.folder = plan.out
+    result.summary = "\n".join([summarize(result), *_closing_lines(plan, counts, keep)])
+    return result
+
+
+def _make_profiles(plan, seconds):
+    """Do the stages that lead to a table of profiles.
+
+    Returns
+    -------
+    table : DataFrame
+        A row for each cell or readable field.
+    wells : DataFrame
+        Their means.
+    counts : DataFrame
+        A row for each field.
+    reused : list of str
+        Stages that were there.
+    """
+    reused = [name for name, stage in plan.stages.items() if stage.state == "finished"]
+    timed = Stages()
+    layout, options = plan.layout, plan.options
+    # a stack that nothing was read from yet: what is found unreadable must not depend on earlier reading
+    stack = ImageStack.from_layout(layout, on_error=options["on_error"], n_jobs=options["n_jobs"])
+    rows, unit, found = plan.readable, "fields", None
+    if "cells" in plan.stages:
+        labels = None if plan.labels is None else ImageStack.from_layout(plan.labels)
+        with timed("cells") as say:
+            found = find_cells(
+                plan.stages["cells"], stack, layout, options, labels=labels, progress=plan.progress
+            )
+            say(_found_words(found.counts, "cells" in reused))
+        _check_cells(found.counts, options)
+        stack, rows, unit = found.crops, np.arange(len(found.crops)), "cells"
+    with timed("features") as say:
+        features, names, rows = measure(
+            plan.stages["features"], stack, rows, options, unit=unit, progress=plan.progress
+        )
+        verb = "had" if "features" in reused else "measured"
+        say("%s %d features of %s", verb, len(names), count_of(len(rows), unit.rstrip("s")))
+    if found is None:
+        metadata = layout.fields.iloc[rows]
+        counts = layout.fields.assign(**{FAULT: _field_faults(plan, stack, rows)})
+    else:
+        metadata = cell_metadata(layout.fields, found)
+        own = [c for c in found.counts if c not in layout.fields]
+        counts = layout.fields.join(found.counts[own])
+    table = make_table(metadata, features, names)
+    count = COUNT_CELLS if found is not None else "Metadata_Count_Fields"
+    wells = aggregate_profiles(table, [PLATE, WELL], features=names, count=count)
+    seconds.update(timed.seconds)
+    return table, wells, counts, reused
+
+
+def _found_words(counts, was_there):
+    cells = counts[COUNT_CELLS]
+    empty = int((cells == 0).sum())
+    without = f"; {count_of(empty, 'field')} without any" if empty else ""
+    verb = "had" if was_there else "found"
+    return (
+        f"{verb} {cells.sum()} cells in {count_of(len(counts), 'field')} "
+        f"({cells.min()} to {cells.max()}, median {cells.median():.0f}){without}"
+    )
+
+
+def _check_cells(counts, options):
+    if counts[COUNT_CELLS].sum():
+        return
+    columns = [c for c in counts if str(c).startswith("Metadata_Count_")]
+    said = ", ".join(f"{c.removeprefix('Metadata_Count_')} {counts[c].sum()}" for c in columns)
+    raise ValueError(
+        f"No cells were found in {count_of(len(counts), 'field')} ({said}). Does nucleus_channel="
+        f"{options['nucleus_channel']!r} (--nucleus-channel) show the nuclei? Label images of another "
+        "program can be given with --cell-labels."
+    )
+
+
+def _field_faults(plan, stack, rows):
+    """Say for each field what is wrong with it, or nothing."""
+    known = [*plan.faults.itertuples(index=False), *stack.faults.itertuples(index=False)]
+    said = {int(row.row): f"not readable: {row.Channel}" for row in known}
+    measured = set(rows.tolist())
+    n_fields = len(plan.layout)
+    return ["" if i in measured else said.get(i, "not readable") for i in range(n_fields)]
+
+
+def _finish(plan, folder, table, wells, counts, about):
+    """Run the method on the profiles, and add to its results what is known of the images."""
+    unit = "cells" if "cells" in plan.stages else "fields"
+    files = {
+        _TABLES[unit]: (table, f"{count_of(len(table), unit.rstrip('s'))}: metadata and features"),
+        _WELLS: (wells, f"{count_of(len(wells), 'well')}: their mean features"),
+        _COUNTS: (counts, f"{count_of(len(counts), 'field')}: cells, faults" if unit == "cells" else
+                  f"{count_of(len(counts), 'field')}: faults"),
+    }  # fmt: skip
+    for name, (content, _) in files.items():
+        content.to_parquet(folder / name, index=False)
+    used = _WELLS if plan.options["level"] == "well" else _TABLES[unit]
+    roles = {name: plan.options[name] for name in _ROLES}
+    profiles = plan_run(files[used][0], **roles, out=folder / "unused", progress=plan.progress)
+    profiles.inputs = [{"file": used, "sha256": sha256_of(folder / used), "of": "the file"}]
+    log_lines(profiles.lines())
+    result = execute(profiles, folder)
+    info = result.info
+    info["parameters"] = {**plan.given, **plan.options}
+    info["images"] = _describe_images(plan, counts, about["reused"])
+    info["seconds"] = {**about["seconds"], **info["seconds"]}
+    info["seconds"]["total"] = round(sum(about["seconds"].values()) + info["seconds"]["total"], 3)
+    info["files"] = {**{name: what for name, (_, what) in files.items()}, **info["files"]}
+    write_json(folder / RUN_FILE, info)
+    result.counts = counts
+    return result
+
+
+def _describe_images(plan, counts, reused):
+    faulty = counts[counts[FAULT] != ""]
+    columns = [PLATE, WELL, "Metadata_Site", FAULT]
+    facts = {
+        "layout": plan.layout.lines(),
+        "shape": list(plan.shape),
+        "dtype": str(plan.dtype),
+        "channels": list(plan.layout.channels),
+        "files": plan.files,
+        "problems": plan.layout.problems.head(_N_REPORTED).to_dict("records"),
+        "n_problems": len(plan.layout.problems),
+        "fields_left_out": faulty[columns].head(_N_REPORTED).to_dict("records"),
+        "n_fields_left_out": len(faulty),
+        "assumed": plan.assumed,
+        "stages": {
+            name: {"digest": stage.digest, "reused": name in reused, **stage.facts}
+            for name, stage in plan.stages.items()
+        },
+    }
+    if COUNT_CELLS in counts:
+        cells = counts[COUNT_CELLS]
+        facts["cells_per_field"] = {
+            "min": cells.min(), "median": cells.median(), "max": cells.max(),
+            "n_without": int((cells == 0).sum()),
+        }  # fmt: skip
+    return facts
+
+
+def _closing_lines(plan, counts, keep):
+    lines = []
+    n_faulty = int((counts[FAULT] != "").sum())
+    if n_faulty:
+        lines.append(f"Left out: {count_of(n_faulty, 'field')} that could not be read (run.json names them)")
+    if keep:
+        lines.append(f"Stages are kept in {plan.store.folder} for later runs; it may be removed")
+    return lines

@@ -321,9 +321,14 @@ def _logging_to_stderr(arguments):
     logger.setLevel(
         logging.ERROR if arguments.quiet else logging.DEBUG if arguments.verbose else logging.INFO
     )
+    # what it says of a damaged file is said by our own message
+    reader = logging.getLogger("tifffile")
+    reader_level = reader.level
+    reader.setLevel(reader_level if arguments.verbose else logging.CRITICAL)
     try:
         yield
     finally:
+        reader.setLevel(reader_level)
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate

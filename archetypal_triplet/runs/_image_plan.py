@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from archetypal_triplet._pipeline import LEVELS
-from archetypal_triplet._utils._columns import SITE, WELL
+from archetypal_triplet._utils._columns import PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import (
     count_of,
     is_frame,
@@ -245,8 +245,9 @@ def plan_images(
     options = dict(given)
     _check_choices(options)
     out = check_results_folder(out, force=force)
-    store = StageStore(out.with_name(f"{out.name}.stages") if work is None else work)
-    _check_work(store.folder, out)
+    work = out.with_name(f"{out.name}.stages") if work is None else Path(work).expanduser().resolve()
+    _check_work(work, out)
+    store = StageStore(work)
     layout = read_layout(
         source, pattern=pattern, channels=_parse_channels(channels), plate=plate_name, plate_map=plate_map
     )
@@ -262,15 +263,11 @@ def plan_images(
     assumed = assume_roles(layout, options)
     check_options(options)
     check_roles(layout, options)
-    stack = ImageStack.from_layout(layout, on_error=on_error, n_jobs=n_jobs)
+    stack = ImageStack.from_layout(layout, on_error="flag", n_jobs=n_jobs)
     stages, files = make_stages(store, layout, options, labels)
     faults = stack.find_faults(verbose=int(progress and files["n_files"] > _MANY_FILES and is_terminal()))
     if len(faults) and on_error == "raise":
-        raise ValueError(
-            f"{count_of(len(faults), 'image')} of {stack.shape[0] * stack.shape[1]} cannot be used. The "
-            f"first: {faults['Message'][0]} Mend or remove them, or leave their fields out with "
-            "--on-error flag (on_error='flag')."
-        )
+        _raise_for_faults(faults, layout)
     plan = ImagePlan(
         layout, labels, options, given, assumed, out, store, stages, files, stack.shape, stack.dtype, faults,
         progress, keep,
@@ -307,6 +304,17 @@ def _check_choices(options):
     size = options["crop_size"]
     if not (isinstance(size, (int, np.integer)) and size >= 8):
         raise ValueError(f"crop_size={size!r} (--crop-size) must be a whole number of pixels of at least 8.")
+
+
+def _raise_for_faults(faults, layout):
+    first = faults.iloc[0]
+    plate, well, site = layout.fields[[PLATE, WELL, SITE]].iloc[first["row"]]
+    n_images = len(layout) * len(layout.channels)
+    raise ValueError(
+        f"{count_of(len(faults), 'image')} of {n_images} cannot be used. The first is of plate {plate}, well "
+        f"{well}, field {site}, channel {first['Channel']}: {first['Message']} Mend or complete them, or "
+        "leave their fields out with --on-error flag (on_error='flag')."
+    )
 
 
 def _check_work(work, out):

@@ -133,7 +133,7 @@ def make_archetypes_table(table, normalizer, reference, *, n_described):
 
 
 def row_keys(table):
-    """Return a short name for each row: plate/well/site where they exist and differ, else the row's number."""
+    """Return a short name for each row: plate/well/site where they exist and differ, else its number."""
     columns = [column for column in (PLATE, WELL, SITE) if column in table]
     if WELL not in columns:
         return [f"row {i}" for i in range(len(table))]

@@ -169,6 +169,9 @@ def _add_images(run):
         "--on-error", choices=("raise", "flag"),
         help="missing and unreadable images: stop, or leave their fields out and say so (default: raise)",
     )  # fmt: skip
+    images.add_argument("--root", metavar="DIR", help="folder from which the paths of a file list start")
+    images.add_argument("--z", type=int, metavar="N", help="plane of a stack to take")
+    images.add_argument("--timepoint", type=int, metavar="N", help="time point to take")
     images.add_argument("--jobs", type=int, metavar="N", help="threads that read and measure (default: all)")
     images.add_argument(
         "--work", metavar="DIR", help="where finished stages are kept and found (default: OUT.stages)"
@@ -246,7 +249,7 @@ def _names(text):
 IMAGE_OPTIONS = {
     "pattern": None, "channels": None, "plate_map": None, "plate_name": None, "nucleus_channel": None,
     "crop_size": 48, "cell_labels": None, "on_error": "raise", "jobs": -1, "work": None, "keep": True,
-    "fresh": False, "hash_content": False,
+    "fresh": False, "hash_content": False, "root": None, "z": None, "timepoint": None,
 }  # fmt: skip
 RUN_OPTIONS = (
     "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
@@ -268,6 +271,8 @@ def _run(arguments):
         options["level"] = arguments.level
         options |= IMAGE_OPTIONS | {name: getattr(arguments, name) for name in given}
         options["n_jobs"] = options.pop("jobs")
+        places = {"root": "root", "z": "z", "t": "timepoint"}
+        options["layout_options"] = {name: options.pop(option) for name, option in places.items()}
         arguments.stages_kept = True
     else:
         source, plan, run = arguments.source, runs.plan_run, runs.run_profiles

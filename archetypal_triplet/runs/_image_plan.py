@@ -25,6 +25,8 @@ _NEEDED = ("skimage", "tifffile", "imagecodecs", "pandas", "pyarrow")
 # about so many features of each channel; only to say how large a table will be
 _N_FEATURES = 90
 _N_SHOWN = 3
+_LAYOUT_OPTIONS = ("root", "barcodes", "control_types", "plate_format", "pages", "z", "t")
+_CELL_OPTIONS = ("segmentation", "border", "min_area", "max_area", "min_solidity", "min_intensity")
 # fewer are looked at before a bar can be read
 _MANY_FILES = 5000
 
@@ -132,6 +134,8 @@ def plan_images(
     nucleus_channel=None,
     crop_size=48,
     cell_labels=None,
+    layout_options=None,
+    cell_options=None,
     on_error="raise",
     level=None,
     plate=None,
@@ -174,6 +178,11 @@ def plan_images(
         Height and width of a cell's crop, in pixels.
     cell_labels : str, Path, DataFrame or None, default=None
         Label images of the nuclei, found as `source` is, one for each field.
+    layout_options : dict or None, default=None
+        More of `archetypal_triplet.images.read_layout`, such as ``{"root": "images/", "z": 3}``.
+    cell_options : dict or None, default=None
+        More of `archetypal_triplet.images.extract_cells`: any of ``segmentation``, ``border``, ``min_area``,
+        ``max_area``, ``min_solidity`` and ``min_intensity``.
     on_error : {"raise", "flag"}, default="raise"
         Whether images that are missing or cannot be read are an error, or their fields are left out and
         reported.
@@ -248,9 +257,8 @@ def plan_images(
     work = out.with_name(f"{out.name}.stages") if work is None else Path(work).expanduser().resolve()
     _check_work(work, out)
     store = StageStore(work)
-    layout = read_layout(
-        source, pattern=pattern, channels=_parse_channels(channels), plate=plate_name, plate_map=plate_map
-    )
+    about = {"channels": _parse_channels(channels), "plate": plate_name, "plate_map": plate_map}
+    layout = read_layout(source, pattern=pattern, **about, **options["layout_options"])
     check_inputs_survive([] if is_frame(source) else [source], out)
     check_inputs_survive(plane_paths(layout)[:1], out)
     if nucleus_channel is not None and nucleus_channel not in layout.channels:
@@ -301,6 +309,11 @@ def _check_choices(options):
             "level='field' measures whole fields, and a nucleus_channel (--nucleus-channel) asks for cells. "
             "Leave one of them out; level='well' averages the cells of each well."
         )
+    for name, allowed in (("layout_options", _LAYOUT_OPTIONS), ("cell_options", _CELL_OPTIONS)):
+        options[name] = {key: value for key, value in (options[name] or {}).items() if value is not None}
+        unknown = [key for key in options[name] if key not in allowed]
+        if unknown:
+            raise ValueError(f"{name} has {unknown[0]!r}, which is none of {', '.join(allowed)}.")
     size = options["crop_size"]
     if not (isinstance(size, (int, np.integer)) and size >= 8):
         raise ValueError(f"crop_size={size!r} (--crop-size) must be a whole number of pixels of at least 8.")

@@ -53,6 +53,7 @@ def make_stages(store, layout, options, labels=None):
         "images": images,
         "nucleus_channel": options["nucleus_channel"],
         "crop_size": options["crop_size"],
+        "cell_options": options["cell_options"],
         "cell_labels": None if labels is None else _images_key(labels, content)[0],
         "code": code_digest(),
     }
@@ -126,6 +127,7 @@ def find_cells(stage, stack, layout, options, *, labels=None, progress=False):
         nucleus_channel=options["nucleus_channel"],
         crop_size=options["crop_size"],
         labels=labels,
+        **options["cell_options"],
         out=stage.folder,
         n_jobs=options["n_jobs"],
         verbose=int(progress and is_terminal()),

@@ -43,6 +43,8 @@ def run_images(
     nucleus_channel=None,
     crop_size=48,
     cell_labels=None,
+    layout_options=None,
+    cell_options=None,
     on_error="raise",
     level=None,
     plate=None,
@@ -92,6 +94,11 @@ def run_images(
         Height and width of a cell's crop, in pixels: three to four times the width of a nucleus.
     cell_labels : str, Path, DataFrame or None, default=None
         Label images of the nuclei, found as `source` is, one for each field. None: nuclei are segmented.
+    layout_options : dict or None, default=None
+        More of `archetypal_triplet.images.read_layout`, such as ``{"root": "images/", "z": 3}``.
+    cell_options : dict or None, default=None
+        More of `archetypal_triplet.images.extract_cells`: any of ``segmentation``, ``border``, ``min_area``,
+        ``max_area``, ``min_solidity`` and ``min_intensity``.
     on_error : {"raise", "flag"}, default="raise"
         Whether images that are missing or cannot be read are an error, or their fields are left out of
         everything, and reported in run.json and counts.parquet.

@@ -334,6 +334,8 @@ def test_label_images_take_the_place_of_segmentation(finished, images, options, 
         ({"device": "abacus"}, r"device='abacus' is not a device"),
         ({"channels": ["Alpha", "Beta", "Gamma"]}, r"channels has 3 names"),
         ({"pattern": "(?P<well>nothing)"}, r"pattern"),
+        ({"cell_options": {"neck": 1}}, r"cell_options has 'neck', which is none of segmentation, border"),
+        ({"layout_options": {"depth": 1}}, r"layout_options has 'depth', which is none of root"),
     ],
 )
 def test_errors_come_before_anything_long(images, options, tmp_path, changes, message):

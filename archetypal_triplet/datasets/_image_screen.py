@@ -26,7 +26,7 @@ from archetypal_triplet.datasets._render import IMAGE_CHANNELS, label_nuclei, re
 _STAIN_SPREAD = 0.1  # SD of the log of the brightness that one unit of stain stands for
 _FIELD_SPREAD = 0.25  # of the density between the fields of a well, in units of density
 _BLUR = 0.9  # of the microscope in focus, in pixels
-_WELL_SHIFT = 0.12  # of the table's harmless variation that moves all cells of a well
+_WELL_SHIFT = 0.08  # of the table's harmless variation that moves all cells of a well
 # what an incubation that differs over the plate does to cells
 _TEMPERATURE = {"NucleusCytoplasmRatio": 0.15, "CytoplasmArea": 0.15, "TubulinSpread": 0.15}
 _DEAD_KILL = 0.85
@@ -339,7 +339,7 @@ def make_images(seeds, rngs, plan, effects, options):
     n_fields, n_channels, size = options["n_fields"], options["n_channels"], options["image_size"]
     n_end_points = plan.mixtures.shape[1] - 1
     names = ["Vehicle", *get_end_point_names(n_end_points)]
-    end_points = effects["phenotype"] * make_image_end_points(rngs["end_points"], n_end_points)
+    end_points = effects["phenotype"] * make_image_end_points(rngs["end_points"], n_end_points) + 0.0  # no -0
     wells = _make_wells(seeds, rngs, plan, n_channels, effects)
     well, site, table = _spread_over_fields(seeds, plan.layout, n_fields, wells)
     _add_artifacts(seeds, plan.layout, n_fields, options["outlier_fraction"], n_channels, table)

@@ -140,8 +140,8 @@ def load_bbbc013(data_home=None):
     -------
     fields : DataFrame of shape (96, 13)
         One row per well: ``Metadata_Plate``, ``Metadata_Well``, ``Metadata_Site``, ``Metadata_Compound``
-        ("none" without a drug), ``Metadata_Concentration_uM``, ``Metadata_ControlType`` (positive 8, negative 12,
-        untreated 4, sample 72), ``Metadata_Block`` (the compound of this half of the plate),
+        ("none" without a drug), ``Metadata_Concentration_uM``, ``Metadata_ControlType`` (positive 8,
+        negative 12, untreated 4, sample 72), ``Metadata_Block`` (the compound of this half of the plate),
         ``Metadata_Dose_Rank`` (0 no drug, 1 to 9 the series, 10 positive control), ``Metadata_Row``, and
         ``FileName_*`` and ``PathName_*`` of both channels.
 

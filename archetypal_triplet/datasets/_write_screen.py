@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
@@ -70,7 +71,9 @@ class _ZarrWriter:
 
     def __init__(self, folder, channels, n_columns, layout):
         self._zarr = import_optional("zarr", extra="images")
-        self._ome = import_optional("ome_zarr.writer", extra="images")
+        with warnings.catch_warnings():  # some versions of ome-zarr warn of themselves when imported
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._ome = import_optional("ome_zarr.writer", extra="images")
         self._folder, self._channels = folder, channels
 
     def name_files(self, place):

@@ -29,18 +29,8 @@ zarr = pytest.importorskip("zarr")
 h5py = pytest.importorskip("h5py")
 
 N, C, H, W = 7, 3, 12, 17
-KINDS = [
-    "files",
-    "ome-tiff",
-    "ome-zarr",
-    "ndarray",
-    "big-endian",
-    "memmap",
-    "memmap part",
-    "npy",
-    "zarr",
-    "h5py",
-]
+ON_FILES = ["files", "ome-tiff", "ome-zarr"]
+KINDS = [*ON_FILES, "ndarray", "big-endian", "memmap", "memmap part", "npy", "zarr", "h5py"]
 
 
 def make_images(n=N, dtype="uint16"):
@@ -367,7 +357,7 @@ def test_missing_planes_are_told_with_their_field(tmp_path):
     layout, _ = damage(tmp_path, make_images(20))
     with pytest.raises(
         ValueError,
-        match=r"1 of 60 planes are missing \(first: plate p1, well A07, site 1, channel GFP\).*on_error='flag'",
+        match=r"1 of 60 planes are missing \(first: plate p1, well A07, site 1, channel GFP\).*on_error=",
     ):
         ImageStack.from_layout(layout)
 

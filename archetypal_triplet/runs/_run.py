@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -331,7 +332,11 @@ def summarize(result):
     telling = [c for c in telling if result.archetypes[c].nunique() > len(result.archetypes) / 2]
     described = telling[0] if telling else "Typical_Rows"
     for _, row in result.archetypes.iterrows():
-        lines.append(f"  {row['Archetype']:<13}{100 * row['Mean_Share']:4.0f} %  {_cut(row[described])}")
+        typical = row[described]
+        if described == "Typical_Rows":  # five cells may well be of one field
+            counts = Counter(typical.split("; "))
+            typical = "; ".join(key if n == 1 else f"{key} ({n})" for key, n in counts.items())
+        lines.append(f"  {row['Archetype']:<13}{100 * row['Mean_Share']:4.0f} %  {_cut(typical)}")
     if result.quality is not None:
         lines += ["", *quality_lines(result.quality)]
     width = max(len(name) for name in info["files"])

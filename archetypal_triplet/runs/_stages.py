@@ -23,6 +23,7 @@ STAGE_FILE = "stage.json"
 KEY_FILE = "key.json"
 LOCK_FILE = "lock"
 _DIGITS = 12
+_N_SHOWN = 3
 _N_THREADS = 8
 
 
@@ -208,7 +209,10 @@ class Stage:
             return None
         changes = [_differences(one["key"], self.key) for one in others]
         fewest = min(changes, key=len)
-        return f"{', '.join(fewest)} changed" if fewest else "the earlier one is damaged"
+        if not fewest:
+            return "the earlier one is damaged"
+        more = f" and {len(fewest) - _N_SHOWN} more" if len(fewest) > _N_SHOWN else ""
+        return f"{', '.join(fewest[:_N_SHOWN])}{more} changed"
 
     def remove_superseded(self, part):
         """Remove stages that differ from this one in nothing but a part of the key, such as the code."""

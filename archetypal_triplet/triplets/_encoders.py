@@ -120,8 +120,8 @@ def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
     Raises
     ------
     ValueError
-        If the factory makes no torch module, or one whose output for a batch of two samples is not
-        (2, embedding_dim).
+        If the factory makes no torch module, one that cannot take the samples, or one whose output for a
+        batch of two samples is not (2, embedding_dim).
     """
     factory = default_factory(in_shape) if factory is None else factory
     name = getattr(factory, "__name__", repr(factory))
@@ -136,8 +136,14 @@ def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
             f"(n, {', '.join(map(str, in_shape))}) to (n, embedding_dim)."
         )
     body.eval()
-    with torch.no_grad():
-        shape = tuple(body(torch.zeros(2, *in_shape)).shape)
+    try:
+        with torch.no_grad():
+            shape = tuple(body(torch.zeros(2, *in_shape)).shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module={name} fails on a batch of zeros of shape {(2, *in_shape)}: "
+            f"{str(error).splitlines()[0]} Let it take in_shape, the shape of one sample, as an argument, and build for that."
+        ) from error
     if shape != (2, embedding_dim):
         raise ValueError(
             f"module={name} maps two samples of shape {tuple(in_shape)} to {shape}; it must map them to "

@@ -149,7 +149,8 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
     history_ : list of dict
         One record per round of 20 steps: `step`, `loss` (mean over the round, without the keep term),
         `active` (share of triplets with a loss above 0, or with ``margin="soft"`` in the wrong order; NaN
-        with `criterion`), `spread` and `effective_rank` of the last batch's embedding, `lr`, and with validation `valid_score`.
+        with `criterion`), `spread` and `effective_rank` of the last batch's embedding, `lr`, and with
+        validation `valid_score`.
     in_shape_ : tuple of int
         Shape of one sample as the network was trained on it: without label and group column, of images the
         window.

@@ -169,6 +169,12 @@ def compute_backbone_features(backbone, rows):
     ValueError
         If what it returns has another shape, or holds NaN.
     """
+    if isinstance(backbone, nn.Module):
+        name = type(backbone).__name__
+        raise ValueError(
+            f"backbone={name} is a torch module: wrap it, backbone=TorchFeatures({name}(...)), so that it is "
+            "known how pixels are scaled and where it runs."
+        )
     n_bytes = int(np.prod(rows.shape[1:])) * rows.dtype.itemsize
     # TorchFeatures fills batches up to their size
     size = max(1, _CHUNK_BYTES // n_bytes)

@@ -6,6 +6,8 @@ from numbers import Integral
 import numpy as np
 import torch
 
+from archetypal_triplet.triplets._mapped import MappedFile
+
 # values that are read at a time where all rows, or a sample of them, are looked at
 _BLOCK = 2**22
 # the sample from which the channels' scaling is computed: at least so many images, and so many values
@@ -30,11 +32,13 @@ class ImageRows:
         Channels to keep; None for all.
     index : ndarray of int or None
         Rows to keep; None for all.
+    mapped : MappedFile or None
+        The reader of `source`, if it is already known.
     """
 
     ndim = 4
 
-    def __init__(self, source, channels=None, index=None):
+    def __init__(self, source, channels=None, index=None, mapped=None):
         self.source = source
         self.channels = channels
         self.index = index
@@ -46,8 +50,9 @@ class ImageRows:
             width,
         )
         self.dtype = np.dtype(source.dtype).newbyteorder("=")
-        # the system maps 64 kB around a page that is touched
-        self._n_bytes_row = int(np.prod(source.shape[1:])) * self.dtype.itemsize + 2**16
+        self._mapped = MappedFile.find(source) if mapped is None else mapped
+        # the system maps up to 2 MB around a page that is touched
+        self._n_bytes_row = int(np.prod(source.shape[1:])) * self.dtype.itemsize + 2**21
         self._n_touched = 0
 
     def __len__(self):
@@ -60,7 +65,8 @@ class ImageRows:
 
     def subset(self, index):
         """The rows `index` of these, not copied."""
-        return ImageRows(self.source, self.channels, index if self.index is None else self.index[index])
+        index = index if self.index is None else self.index[index]
+        return ImageRows(self.source, self.channels, index, self._mapped)
 
     def read(self, rows, corners=None, size=None):
         """Read rows into a new array.
@@ -91,9 +97,11 @@ class ImageRows:
 
     def _read_whole(self, rows):
         source = self.source
-        if isinstance(source, np.ndarray):
+        if self._mapped is not None:
+            out = self._mapped.read(rows)
+        elif isinstance(source, np.ndarray):
             return source[rows] if self.channels is None else source[rows[:, None], self.channels]
-        if _is_h5py(source):
+        elif _is_h5py(source):
             # its own selection of several rows is many times slower than one row after the other
             out = np.empty((len(rows), *source.shape[1:]), dtype=source.dtype)
             for i, row in enumerate(rows):
@@ -103,6 +111,9 @@ class ImageRows:
         return out if self.channels is None else out[:, self.channels]
 
     def _read_windows(self, rows, corners, size):
+        if self._mapped is not None:
+            channels = range(self.source.shape[1]) if self.channels is None else self.channels
+            return self._mapped.read_windows(rows, corners, size, channels)
         height, width = size
         out = np.empty((len(rows), self.shape[1], height, width), dtype=self.dtype)
         channels = slice(None) if self.channels is None else self.channels
@@ -122,7 +133,7 @@ class ImageRows:
 
     def _release(self, n_rows):
         """Give pages of a read-only file map back, which would count as this process's memory for ever."""
-        if getattr(self.source, "mode", None) != "r" or not hasattr(self.source, "_mmap"):
+        if self._mapped is not None or not isinstance(self.source, np.memmap) or self.source.mode != "r":
             return
         self._n_touched += n_rows * self._n_bytes_row
         if self._n_touched > _MAP_BYTES and hasattr(mmap, "MADV_DONTNEED"):

@@ -86,6 +86,11 @@ def read_input(estimator, X, *, groups=None, reset):
     given_images = is_images(X) and not is_frame(X)
     if not reset:
         _check_kind(estimator, X, given_images)
+    if estimator.backbone is not None and not given_images:
+        raise ValueError(
+            f"backbone={type(estimator.backbone).__name__} takes images (n_samples, channels, height, "
+            f"width), and X has {len(getattr(X, 'shape', ())) or 'no'} dimensions: pass images, or set backbone=None."
+        )
     if given_images:
         table = _read_image_table(estimator, X, reset=reset)
     else:

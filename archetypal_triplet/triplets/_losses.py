@@ -31,9 +31,9 @@ def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, ma
         The losses.
     """
     rows = embedding.float()
-    anchor = rows[anchor_idx]
-    to_positive = _distance(anchor, rows[positive_idx])
-    to_negative = _distance(anchor, rows[negative_idx])
+    anchor = rows.index_select(0, anchor_idx)
+    to_positive = _distance(anchor, rows.index_select(0, positive_idx))
+    to_negative = _distance(anchor, rows.index_select(0, negative_idx))
     if margin == "soft":
         return functional.softplus(to_positive - to_negative)
     return functional.relu(to_positive - to_negative + margin)

@@ -7,6 +7,9 @@ arrays; nothing here is cubic.
 
 import torch
 
+# numbers of a block of distances that stays in the cache
+_BLOCK = 2**18
+
 
 def compute_distances(embedding):
     """Euclidean distances between the rows of `embedding`, in float32.
@@ -154,6 +157,41 @@ def mine_random(distances, same, other, generator=None):
     return _pick_random(same, generator), _pick_random(other, generator)
 
 
+def mine_hardest(embedding, labels):
+    """What :func:`mine_batch_hard` finds without groups, straight from the rows and several times faster.
+
+    For one anchor the order of distances is that of ``|y|^2 - 2 x y``, which a product of matrices gives in
+    one pass; on the CPU it is made in parts that stay in the cache.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (b, embedding_dim), float32
+        Rows.
+    labels : Tensor of shape (b,)
+        Integer labels.
+
+    Returns
+    -------
+    anchor, positive, negative : Tensor of shape (n_triplets,)
+        Indices.
+    """
+    b = len(embedding)
+    size = b if embedding.is_cuda else max(1, _BLOCK // max(1, b))
+    lengths = embedding.square().sum(dim=1)
+    found = []
+    for start in range(0, b, size):
+        rows = slice(start, start + size)
+        order = torch.addmm(lengths, embedding[rows], embedding.T, alpha=-2)
+        other = labels[rows, None] != labels
+        among_same = order.masked_fill(other, -torch.inf)
+        among_same.diagonal(start).fill_(-torch.inf)
+        among_other = order.masked_fill_(other.logical_not_(), torch.inf)
+        found.append((*among_same.max(dim=1), *among_other.min(dim=1)))
+    farthest, positive, nearest, negative = (torch.cat(parts) for parts in zip(*found, strict=True))
+    anchor = ((farthest > -torch.inf) & (nearest < torch.inf)).nonzero()[:, 0]
+    return anchor, positive[anchor], negative[anchor]
+
+
 MINERS = {
     "batch_hard": mine_batch_hard,
     "easy_positive": mine_easy_positive,
@@ -184,6 +222,8 @@ def mine_triplets(embedding, labels, *, mining="semihard", groups=None, generato
     anchor_idx, positive_idx, negative_idx : Tensor of shape (n_triplets,)
         Rows of the batch.
     """
+    if mining == "batch_hard" and groups is None:
+        return mine_hardest(embedding.float(), labels)
     same, other = compute_pairs(labels, groups)
     positive, negative = MINERS[mining](compute_distances(embedding), same, other, generator)
     anchor = (same.any(dim=1) & other.any(dim=1)).nonzero()[:, 0]

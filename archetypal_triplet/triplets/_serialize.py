@@ -67,7 +67,7 @@ def module_state(embedder):
     if embedder.backbone is not None:
         raise ValueError(
             f"backbone={type(embedder.backbone).__name__} cannot be written: only the head would be stored. "
-            "Save such an embedder with joblib.dump, or compute the features in a step before and embed those."
+            "Save such an embedder with joblib.dump, or compute features in a step before it."
         )
     state = embedder.net_.module_.state_dict()
     tensors = {_WEIGHTS + key: value.cpu().numpy().copy() for key, value in state.items()}

@@ -242,8 +242,8 @@ def plan_images(
     ...     images = Path(folder) / "P1"
     ...     images.mkdir()
     ...     for well in range(1, 65):
-    ...         name = f"Channel1-{well:02}-{'ABCDEFGH'[(well - 1) // 12]}-{(well - 1) % 12 + 1:02}.tif"
-    ...         write_ome_tiff(images / name, np.full((1, 8, 8), well, dtype=np.uint8))
+    ...         name = f"{'ABCDEFGH'[(well - 1) // 12]}{(well - 1) % 12 + 1:02}.ome.tif"
+    ...         _ = write_ome_tiff(images / name, np.full((1, 8, 8), well, dtype=np.uint8))
     ...     plan = plan_images(images, out=folder + "/results")
     ...     plan.lines()[0], plan.options["level"], plan.stages["features"].state
     ('1 plate (P1), 64 wells, 64 fields (1 a well)', 'well', 'absent')

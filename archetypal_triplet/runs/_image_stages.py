@@ -10,7 +10,7 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import METADATA_PREFIX, PLATE, SITE, WELL
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.images import ImageFeatures, extract_cells, load_cells
+from archetypal_triplet.images import ImageFeatures, ImageStack, extract_cells, load_cells
 from archetypal_triplet.runs._progress import is_terminal
 from archetypal_triplet.runs._stages import digest_files, write_atomically
 
@@ -137,7 +137,20 @@ def find_cells(stage, stack, layout, options, *, labels=None, progress=False):
     return found
 
 
-def measure(stage, stack, rows, options, *, unit, progress=False):
+def crops_opener(stage, found):
+    """Return a function that opens the crops of a finished stage anew.
+
+    Pages of a memory map count as memory of the process as long as the map is open.
+    """
+    names = found.crops.channel_names
+
+    def reopen():
+        return ImageStack.from_array(np.load(stage.folder / "crops.npy", mmap_mode="r"), channel_names=names)
+
+    return reopen
+
+
+def measure(stage, stack, rows, options, *, unit, progress=False, reopen=None):
     """Compute the features of some rows of a stack, part by part, or find them there.
 
     Parameters
@@ -154,6 +167,8 @@ def measure(stage, stack, rows, options, *, unit, progress=False):
         What a row is.
     progress : bool, default=False
         Whether to draw a bar.
+    reopen : callable or None, default=None
+        Opens the stack anew for each part.
 
     Returns
     -------
@@ -176,7 +191,7 @@ def measure(stage, stack, rows, options, *, unit, progress=False):
         ) as bar:
             for number, part in enumerate(parts):
                 if not done[number]:
-                    stage.write_part(number, _measure_part(engine, stack, part))
+                    stage.write_part(number, _measure_part(engine, reopen() if reopen else stack, part))
                     bar.update(len(part))
         _join_parts(stage, len(parts), names)
     features = np.load(stage.folder / FEATURES_FILE, mmap_mode="r")

@@ -12,6 +12,7 @@ from archetypal_triplet.runs._image_stages import (
     COUNT_CELLS,
     FAULT,
     cell_metadata,
+    crops_opener,
     find_cells,
     make_table,
     measure,
@@ -177,7 +178,7 @@ def run_images(
     ...         run_images(folder, out=folder + "/results")
     ...     except ValueError as error:
     ...         print(str(error).replace(folder, "plate"))  # doctest: +ELLIPSIS
-    source='plate' holds no ...
+    source='plate' has no image files ...
     """
     given = locals()
     begin = time.perf_counter()
@@ -218,7 +219,7 @@ def _make_profiles(plan, seconds):
     layout, options = plan.layout, plan.options
     # a stack that nothing was read from yet: what is found unreadable must not depend on earlier reading
     stack = ImageStack.from_layout(layout, on_error=options["on_error"], n_jobs=options["n_jobs"])
-    rows, unit, found = plan.readable, "fields", None
+    rows, unit, found, reopen = plan.readable, "fields", None, None
     if "cells" in plan.stages:
         labels = None if plan.labels is None else ImageStack.from_layout(plan.labels)
         with timed("cells") as say:
@@ -228,9 +229,10 @@ def _make_profiles(plan, seconds):
             say(_found_words(found.counts, "cells" in reused))
         _check_cells(found.counts, options)
         stack, rows, unit = found.crops, np.arange(len(found.crops)), "cells"
+        reopen = crops_opener(plan.stages["cells"], found)
     with timed("features") as say:
         features, names, rows = measure(
-            plan.stages["features"], stack, rows, options, unit=unit, progress=plan.progress
+            plan.stages["features"], stack, rows, options, unit=unit, progress=plan.progress, reopen=reopen
         )
         verb = "had" if "features" in reused else "measured"
         say("%s %d features of %s", verb, len(names), count_of(len(rows), unit.rstrip("s")))

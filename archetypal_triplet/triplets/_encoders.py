@@ -142,7 +142,8 @@ def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
     except RuntimeError as error:
         raise ValueError(
             f"module={name} fails on a batch of zeros of shape {(2, *in_shape)}: "
-            f"{str(error).splitlines()[0]} Let it take in_shape, the shape of one sample, as an argument, and build for that."
+            f"{str(error).splitlines()[0]} "
+            "Let it take in_shape, the shape of one sample, as an argument, and build for that."
         ) from error
     if shape != (2, embedding_dim):
         raise ValueError(

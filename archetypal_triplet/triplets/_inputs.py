@@ -87,9 +87,10 @@ def read_input(estimator, X, *, groups=None, reset):
     if not reset:
         _check_kind(estimator, X, given_images)
     if estimator.backbone is not None and not given_images:
+        n_dimensions = len(getattr(X, "shape", ())) or "no"
         raise ValueError(
             f"backbone={type(estimator.backbone).__name__} takes images (n_samples, channels, height, "
-            f"width), and X has {len(getattr(X, 'shape', ())) or 'no'} dimensions: pass images, or set backbone=None."
+            f"width), and X has {n_dimensions} dimensions: pass images, or set backbone=None."
         )
     if given_images:
         table = _read_image_table(estimator, X, reset=reset)

@@ -21,7 +21,8 @@ class MappedFile:
 
     def __init__(self, source):
         self.source = source
-        self.file = Path(source.filename).open("rb", buffering=0)
+        # closed with the object
+        self.file = Path(source.filename).open("rb", buffering=0)  # noqa: SIM115
         base = np.frombuffer(source._mmap, dtype=np.uint8).__array_interface__["data"][0]
         first = source.__array_interface__["data"][0]
         start = source.offset - source.offset % mmap.ALLOCATIONGRANULARITY

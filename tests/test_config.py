@@ -105,7 +105,8 @@ def test_the_oldest_constraints_are_the_lower_bounds():
     pins = read_pins("constraints-oldest.txt")
     extras = PROJECT["optional-dependencies"]
     tested = {
-        Requirement(line).name for line in [*PROJECT["dependencies"], *extras["screens"], *extras["test"]]
+        Requirement(line).name
+        for line in [*PROJECT["dependencies"], *extras["screens"], *extras["images"], *extras["test"]]
     }
     for requirement in all_requirements():
         if requirement.name not in tested:

@@ -67,8 +67,10 @@ def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=None, random
     ----------
     images : array of shape (n, C, H, W)
         Anything with shape, dtype and row access: `ImageStack`, NumPy, memmap, zarr, h5py.
-    low, high : float, default=0.1, 99.9
-        The percentiles.
+    low : float, default=0.1
+        Percentile that counts as dark.
+    high : float, default=99.9
+        Percentile that counts as bright.
     n_samples : int, default=None
         Images that are drawn without replacement; None: as many as have 16 million pixels a channel, and at
         least 64. A number of at least n takes all of them.

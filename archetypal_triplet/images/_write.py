@@ -211,16 +211,15 @@ def _row_name(row):
 
 
 def _describe(group, version, **metadata):
+    for key in ("plate", "well"):  # these carry the version in 0.5 as well
+        if key in metadata:
+            metadata[key] = {"version": version, **metadata[key]}
     if version == "0.5":
-        group.attrs["ome"] = {"version": version, **{k: v for k, v in metadata.items() if k != "version"}}
+        group.attrs["ome"] = {"version": version, **metadata}
         return
-    for key, value in metadata.items():
-        # 0.4 keeps the version inside each part; omero and others stand as they are
-        if key == "multiscales":
-            value = [{"version": version, **value[0]}]
-        elif key in ("plate", "well"):
-            value = {"version": version, **value}
-        group.attrs[key] = value
+    if "multiscales" in metadata:
+        metadata["multiscales"] = [{"version": version, **part} for part in metadata["multiscales"]]
+    group.attrs.update(metadata)
 
 
 def _plate_metadata(fields, name):

@@ -1,9 +1,14 @@
-"""The triplet network: mining, loss, one step, inference."""
+"""The triplet network: mining, loss, batches, steps on tables and images, inference."""
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from archetypal_triplet.triplets import TripletEmbedder
+from archetypal_triplet.triplets import ImageAugmentation, TripletEmbedder
+from archetypal_triplet.triplets._batches import LabelBatches
+from archetypal_triplet.triplets._images import ImageInputs, ImageRows, compute_image_scaling
 from archetypal_triplet.triplets._losses import TripletCriterion, compute_triplet_losses
 from archetypal_triplet.triplets._mining import mine_triplets
 
@@ -91,3 +96,111 @@ class Fit:
 
     def track_score(self, n_samples):
         return self.fitted.score(self.X, self.y)
+
+
+def save_images(folder, n_images, side):
+    """Write a map of 16-bit images of two channels, part by part, and open it."""
+    path = Path(folder) / "images.npy"
+    shape = (n_images, 2, side, side)
+    rng = np.random.default_rng(0)
+    size = max(1, 2**22 // (2 * side * side))
+    # not through a map, whose pages would count as memory of this process
+    with path.open("wb") as file:
+        header = {"descr": "<u2", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, n_images, size):
+            n_rows = min(size, n_images - start)
+            file.write(rng.integers(0, 4096, (n_rows, *shape[1:]), dtype=np.uint16).tobytes())
+    return np.load(path, mmap_mode="r")
+
+
+class Batches:
+    """Drawing, reading and scaling 20 batches of 64 crops."""
+
+    params = ["memory", "memmap"]
+    param_names = ("source",)
+
+    def setup(self, source):
+        self.folder = tempfile.TemporaryDirectory()
+        images = save_images(self.folder.name, 20_000, 40)
+        rows = ImageRows(np.array(images) if source == "memory" else images)
+        self.inputs = ImageInputs(rows, *compute_image_scaling(rows), device=torch.device("cpu"))
+        self.codes = np.arange(20_000)[:, None] % 16
+
+    def teardown(self, source):
+        self.folder.cleanup()
+
+    def time_batches(self, source):
+        batches = LabelBatches(
+            self.inputs,
+            self.codes,
+            None,
+            labels_per_batch=8,
+            samples_per_label=8,
+            max_steps=20,
+            steps_per_round=20,
+            rng=np.random.default_rng(0),
+            device=torch.device("cpu"),
+        )
+        for _ in batches:
+            pass
+
+
+class Augmentation:
+    """Changes of one batch of 48 crops of 96 pixels."""
+
+    params = [0.0, 1.0]
+    param_names = ("blur",)
+
+    def setup(self, blur):
+        self.generator = torch.Generator().manual_seed(0)
+        self.images = torch.randn(48, 2, 96, 96, generator=self.generator)
+        self.augment = ImageAugmentation(blur=blur)
+
+    def time_augment(self, blur):
+        self.augment(self.images, self.generator)
+
+
+class FitImages:
+    """20 steps on crops, and the embedding of many of them."""
+
+    params = [40, 96]
+    param_names = ("side",)
+    timeout = 300
+
+    def setup(self, side):
+        rng = np.random.default_rng(0)
+        self.y = np.arange(1000) % 8
+        self.images = rng.integers(0, 4096, size=(1000, 2, side, side), dtype=np.uint16)
+        self.images[:, 0] += (self.y * 500).astype(np.uint16)[:, None, None]
+        self.embedder = TripletEmbedder(max_steps=20, random_state=0, device="cpu")
+        self.fitted = TripletEmbedder(max_steps=20, random_state=0, device="cpu").fit(self.images, self.y)
+
+    def time_fit(self, side):
+        self.embedder.fit(self.images, self.y)
+
+    def time_transform(self, side):
+        self.fitted.transform(self.images)
+
+    def track_score(self, side):
+        return self.fitted.score(self.images, self.y)
+
+
+class LargeImages:
+    """Memory of a fit and of transform on 2 GB of crops in a file: at most 200 MB above the empty fit."""
+
+    params = [100, 330_000]
+    param_names = ("crops",)
+    timeout = 600
+
+    def setup(self, n_images):
+        self.folder = tempfile.TemporaryDirectory()
+        self.images = save_images(self.folder.name, n_images, 40)
+        self.y = np.arange(n_images) % 16
+        self.embedder = TripletEmbedder(max_steps=100, random_state=0, device="cpu")
+
+    def teardown(self, n_images):
+        self.folder.cleanup()
+
+    def peakmem_fit_transform(self, n_images):
+        self.embedder.fit(self.images, self.y).transform(self.images[:20_000])

@@ -33,7 +33,7 @@ class Plane(NamedTuple):
     """
 
     path: str
-    index: tuple[int, ...] | None = None
+    index: tuple[int, ...] | None = None  # type: ignore[assignment]
 
 
 def read_plane(plane):

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.cluster import KMeans
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from archetypal_triplet import TripletEmbedder
+from archetypal_triplet.triplets import TorchFeatures
 from archetypal_triplet.triplets._images import (
     ImageInputs,
     ImageRows,
@@ -181,6 +185,29 @@ def test_labels_from_features_and_pixels_for_the_network():
     )
     several = make().fit(images, np.stack([y, y > 0], axis=1))
     assert several.labels_.shape == (24, 2)
+
+
+def test_a_stack_of_the_images_room_and_its_features_as_labeler(tmp_path):
+    room = pytest.importorskip("archetypal_triplet.images")
+    images, y = make_images()
+    stack = room.ImageStack.from_array(as_memmap(images, tmp_path))
+    expected = make().fit(images, y).transform(images)
+    np.testing.assert_array_equal(make().fit(stack, y).transform(stack), expected)
+    # the labeler sees the stack itself, computes features, and labels; the network sees pixels
+    labeler = make_pipeline(room.ImageFeatures(), StandardScaler(), KMeans(3, n_init=2, random_state=0))
+    embedder = make(labeler).fit(stack)
+    assert embedder.labels_.shape == (24,)
+    assert embedder.in_shape_ == (2, 12, 12)
+    labels = embedder.labeler_.predict(stack)
+    np.testing.assert_array_equal(labels, embedder.labels_)
+
+
+def test_torch_features_are_an_engine_of_image_features():
+    room = pytest.importorskip("archetypal_triplet.images")
+    images, _ = make_images()
+    engine = TorchFeatures(torch.nn.Conv2d(2, 5, 3), limits=(0, 100), device="cpu")
+    table = room.ImageFeatures(engine=engine).fit_transform(images)
+    np.testing.assert_allclose(np.asarray(table), engine(images), rtol=1e-5)
 
 
 def test_large_images_are_trained_on_windows_and_embedded_whole():

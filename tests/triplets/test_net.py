@@ -87,6 +87,47 @@ def test_compiled_training_agrees_and_pickles():
     np.testing.assert_allclose(twin.transform(X), plain.transform(X), atol=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_training_on_images_agrees():
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 3
+    images = rng.normal(size=(30, 2, 8, 8)) + y[:, None, None, None]
+    params = {"max_steps": 3, "random_state": 0, "module_kwargs": {"widths": (4,)}, "samples_per_label": 4}
+    plain = TripletEmbedder(**params).fit(images, y)
+    compiled = TripletEmbedder(**params, compile=True).fit(images, y)
+    np.testing.assert_allclose(compiled.transform(images), plain.transform(images), atol=1e-3)
+
+
+def test_bf16_and_deterministic_train_on_images():
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 3
+    images = (rng.normal(size=(30, 2, 8, 8)) + y[:, None, None, None]).astype(np.float32)
+    params = {"max_steps": 20, "random_state": 0, "module_kwargs": {"widths": (4,)}, "samples_per_label": 4}
+    half = TripletEmbedder(**params, precision="bf16").fit(images, y)
+    assert half.transform(images).dtype == np.float32
+    assert half.score(images, y) > 0.9
+    plain = TripletEmbedder(**params).fit(images, y).transform(images)
+    same = TripletEmbedder(**params, deterministic=True).fit(images, y).transform(images)
+    np.testing.assert_array_equal(same, plain)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("params", [{}, {"precision": "bf16"}, {"crop_size": 12}])
+def test_images_are_trained_on_cuda_and_loaded_on_the_cpu(params):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device here")
+    import pickle
+
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    images = rng.poisson(20 + 10 * y[:, None, None, None], (60, 2, 16, 16)).astype(np.uint16)
+    fitted = TripletEmbedder(max_steps=40, device="cuda", random_state=0, **params).fit(images, y)
+    assert fitted.score(images, y) > 0.9
+    twin = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_allclose(twin.transform(images), fitted.transform(images), atol=1e-2)
+
+
 @pytest.mark.gpu
 def test_a_fit_on_cuda_is_loaded_on_the_cpu():
     if not torch.cuda.is_available():

@@ -168,6 +168,10 @@ def _choose(planes, axis, wanted, noun):
                 "project the stack before."
             )
         return planes
+    if not numbers.any():
+        raise ValueError(
+            f"{axis}={wanted!r} says nothing here: the images are told apart by no {axis}. Leave it out."
+        )
     if str(wanted) not in set(numbers):
         raise ValueError(
             f"{axis}={wanted!r} is not there. There are {shorten(sorted(set(numbers), key=natural), 20)}."
@@ -231,8 +235,10 @@ def _duplicates(planes, twice):
     rows = planes.loc[twice, [*_KEYS, "channel"]].itertuples(index=False)
     problems = []
     for i, (plate, well, site, channel) in zip(np.flatnonzero(twice).tolist(), rows, strict=True):
-        used = f"{paths[kept[i]]} is used, not {paths[i]}"
-        message = f"{plate} {well}, field {site}, channel {channel!r} has two files; {used}"
+        what = f"has two files; {paths[kept[i]]} is used, not {paths[i]}"
+        if paths[kept[i]] == paths[i]:
+            what = f"is listed twice: {paths[i]}"
+        message = f"{plate} {well}, field {site}, channel {channel!r} {what}"
         problems.append(_row("duplicate", paths[i], plate, well, site, channel, message))
     if 2 * n_twice > len(planes):
         raise ValueError(

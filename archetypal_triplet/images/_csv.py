@@ -1,5 +1,7 @@
 """Tables that people write by hand or export: file lists and plate maps."""
 
+import gzip
+import re
 from pathlib import Path
 
 from archetypal_triplet._utils._columns import is_identifier
@@ -53,16 +55,36 @@ def read_frame(table, *, parameter):
         if path.suffix.lower() == ".parquet":
             frame = pd.read_parquet(path)
         else:
-            how = {"sep": _separator(path), "encoding": "utf-8-sig"}
-            names = pd.read_csv(path, nrows=0, **how).columns
-            text = {c: str for c in names if _is_text(c)}
-            frame = pd.read_csv(path, dtype=text, na_values=[""], keep_default_na=False, **how)
+            frame = _read_text(pd, path)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{parameter}={str(table)!r} could not be read as a table: it is not written in UTF-8 ({error}). "
+            "Save it as such (in Excel: CSV UTF-8)."
+        ) from error
     except (ValueError, OSError) as error:  # pandas' and pyarrow's own errors are of these kinds
         raise ValueError(f"{parameter}={str(table)!r} could not be read as a table: {error}") from error
+    frame = frame.dropna(how="all").reset_index(drop=True)  # spreadsheets leave empty rows at the end
     if not len(frame):
         raise ValueError(f"{parameter}={str(table)!r} has no rows.")
     frame.columns = [str(c).strip() for c in frame.columns]
     return frame
+
+
+def column_names(path):
+    """Return the names of the columns of a text table.
+
+    Parameters
+    ----------
+    path : Path
+        A file as `read_frame` takes it, but Parquet.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
+    pd = import_optional("pandas", extra="images")
+    return [str(c).strip() for c in pd.read_csv(path, nrows=0, **_format(path)).columns]
 
 
 def find_columns(frame):
@@ -107,10 +129,33 @@ def _is_text(column):
     return is_identifier(column) or plain_name(column) in {w for words in ALIASES.values() for w in words}
 
 
-def _separator(path):
-    if path.name.lower().endswith(".tsv"):
-        return "\t"
-    if not path.name.lower().endswith(".txt"):
-        return ","
-    with path.open(encoding="utf-8-sig") as lines:
-        return "\t" if "\t" in lines.readline() else ","
+def _read_text(pd, path):
+    how = _format(path)
+    names = pd.read_csv(path, nrows=0, **how).columns
+    about = {
+        "dtype": {c: str for c in names if _is_text(c)}, "na_values": [""], "keep_default_na": False, **how,
+    }  # fmt: skip
+    frame = pd.read_csv(path, **about)
+    if how["sep"] == ";":
+        # where semicolons part columns, numbers have a comma, or not
+        commas = pd.read_csv(path, decimal=",", **about)
+        for column in frame:
+            if frame[column].dtype.kind not in "iufb" and commas[column].dtype.kind in "iuf":
+                frame[column] = commas[column]
+    return frame
+
+
+def _format(path):
+    """Return separator and encoding of a text table, as its first line tells."""
+    with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
+        head = file.read(100_000)
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    lines = head.decode(encoding, errors="replace").splitlines()
+    line = re.sub('"[^"]*"', lambda quoted: re.sub(r"\W", "_", quoted[0]), lines[0]) if lines else ""
+    known = {w for words in ALIASES.values() for w in words}
+
+    def likely(separator):
+        parts = line.split(separator)
+        return sum(plain_name(part) in known for part in parts), len(parts)
+
+    return {"sep": max((",", "\t", ";"), key=likely), "encoding": encoding}

@@ -50,7 +50,8 @@ def list_images(source):
     Parameters
     ----------
     source : str
-        A folder, or a path with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth).
+        A folder, or a path with ``*``, ``?`` or ``[...]`` (``**`` for folders of any depth), of files or of
+        folders.
 
     Returns
     -------
@@ -68,9 +69,12 @@ def list_images(source):
         root, names = source, list(_walk(source, "", folders))
     else:
         root, rest = _split_glob(source)
-        found = sorted(Path(root).glob(rest))
-        folders = [str(p) for p in found if p.suffix.lower() == ".zarr" and p.is_dir()]
-        names = [p.relative_to(root).as_posix() for p in found if not p.is_dir()]
+        found = {p: p.is_dir() for p in sorted(Path(root).glob(rest))}
+        folders = [str(p) for p, is_folder in found.items() if p.suffix.lower() == ".zarr" and is_folder]
+        names = {p.relative_to(root).as_posix() for p, is_folder in found.items() if not is_folder}
+        if not any(name.lower().endswith(SUFFIXES) for name in names):  # a glob of plates
+            for place in [p for p, is_folder in found.items() if is_folder and str(p) not in folders]:
+                names.update(_walk(place, f"{place.relative_to(root).as_posix()}/", folders))
     images = [name for name in names if name.lower().endswith(SUFFIXES)]
     full_size = sorted(name for name in images if not _THUMBNAIL.search(name))
     return root, full_size, folders, len(images) - len(full_size), len(names) - len(images)
@@ -160,7 +164,17 @@ def _leads_back(link):
 
 
 def _split_glob(pattern):
-    """Return the folder before the first wildcard of a glob, and the rest."""
+    """Return the folder before the first wildcard of a glob, and the rest.
+
+    A folder whose name has brackets, and that exists, is no wildcard.
+    """
     parts = Path(pattern).parts
-    first = next((i for i, part in enumerate(parts[:-1]) if re.search(r"[*?\[]", part)), len(parts) - 1)
+    first = next(
+        (
+            i
+            for i, part in enumerate(parts[:-1])
+            if re.search(r"[*?\[]", part) and not Path(*parts[: i + 1]).exists()
+        ),
+        len(parts) - 1,
+    )
     return str(Path(*parts[:first])), str(Path(*parts[first:]))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from archetypal_triplet._utils._frames import is_frame, shorten
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.images._csv import column_names
 
 TABLES = (".parquet", ".csv", ".csv.gz", ".tsv", ".txt")
 IMAGES = (".tif", ".tiff", ".png", ".flex", ".jpg", ".c01", ".dib")
@@ -80,9 +81,7 @@ def _column_names(path):
     try:
         if path.suffix.lower() == ".parquet":
             return import_optional("pyarrow.parquet", extra="screens").read_schema(path).names
-        pd = import_optional("pandas", extra="screens")
-        separator = "\t" if path.name.lower().endswith((".tsv", ".txt")) else ","
-        return [str(c).strip() for c in pd.read_csv(path, nrows=0, sep=separator, encoding="utf-8-sig")]
+        return column_names(path)
     except (ValueError, OSError):
         return []
 

@@ -172,6 +172,17 @@ def test_glob(tmp_path):
         read_layout(f"{tmp_path}/*.png")
 
 
+def test_glob_of_plates(tmp_path):
+    touch(tmp_path, *(f"P{p}/Images/A0{n}_s1_w1.tif" for p in (1, 2, 3) for n in (1, 2)), "P1.csv")
+    expected = [(p, w, "1") for p in ("P1", "P2") for w in ("A01", "A02")]
+    assert keys(read_layout(f"{tmp_path}/P[12]*")) == expected
+
+
+def test_brackets_of_a_folder_are_no_wildcard(tmp_path):
+    touch(tmp_path / "set [1]", *(f"P{p}/A01_s1_w1.tif" for p in (1, 2, 3)))
+    assert keys(read_layout(f"{tmp_path}/set [1]/P[12]/*.tif")) == [("P1", "A01", "1"), ("P2", "A01", "1")]
+
+
 def test_missing_plane_is_none_and_named(tmp_path):
     touch(tmp_path / "P", "A01_s1_w1.tif", "A01_s1_w2.tif", "A02_s1_w1.tif")
     layout = read_layout(tmp_path / "P")
@@ -299,6 +310,12 @@ def test_channels_are_chosen_in_the_order_asked_for(tmp_path):
     layout = read_layout(tmp_path, channels=["w3", "w1"])
     assert layout.channels == ["w3", "w1"]
     assert [p.path[-6:] for p in layout.planes[0]] == ["w3.tif", "w1.tif"]
+
+
+def test_a_plane_of_no_stack_says_nothing(tmp_path):
+    touch(tmp_path / "P", "A01_s1_w1.tif")
+    with pytest.raises(ValueError, match=r"z=2 says nothing here: .* Leave it out"):
+        read_layout(tmp_path / "P", z=2)
 
 
 def test_stacks_and_time_points_must_be_chosen(tmp_path):

@@ -176,6 +176,13 @@ def test_two_files_of_one_field_and_channel(files):
     assert "has two files" in layout.problems["Message"][0]
 
 
+def test_one_file_that_is_listed_twice():
+    table = pd.DataFrame({"well": ["A1", "A2", "A1"], "file_dna": ["a.tif", "b.tif", "a.tif"]})
+    problems = read_layout(table, check_files=False).problems
+    assert problems["Kind"].tolist() == ["duplicate"]
+    assert problems["Message"][0].endswith("is listed twice: ./a.tif")
+
+
 def test_empty_cell_is_a_missing_plane():
     table = pd.DataFrame({"well": ["A1", "A2"], "file_a": ["1.png", "2.png"], "file_b": ["3.png", np.nan]})
     layout = read_layout(table, check_files=False, plate="P")

@@ -113,6 +113,39 @@ def test_names_read_from_a_file_stay_text_and_doses_numbers(tmp_path):
     assert fields["Metadata_Batch"].tolist() == ["01"] * 4
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (
+            "Well;Compound;Dose\nA1;taxol, old lot;0,5\nA2;x;1\nB1;y;2,25\nB2;z;0\n;;\n",
+            "utf-8-sig",
+        ),
+        ("Well;Compound;Dose\nA1;taxol, old lot;0.5\nA2;x;1\nB1;y;2.25\nB2;z;0\n", "utf-8"),
+        (
+            "Well\tCompound\tDose\nA1\ttaxol, old lot\t.5\nA2\tx\t1\nB1\ty\t2.25\nB2\tz\t0\n",
+            "utf-16",
+        ),
+        (
+            'Well,Compound,"Dose"\nA1,"taxol, old lot",.5\nA2,x,1\nB1,y,2.25\nB2,z,0\n,,\n,,\n',
+            "utf-8",
+        ),
+    ],
+    ids=["semicolons", "points", "tabs", "commas"],
+)
+def test_tables_as_spreadsheets_export_them(text, encoding, tmp_path):
+    path = tmp_path / "map.csv"
+    path.write_bytes(text.encode(encoding))
+    fields = read(path, screen(["P"])).fields
+    assert fields["Metadata_Compound"].tolist() == ["taxol, old lot", "x", "y", "z"]
+    assert fields["Metadata_Dose"].tolist() == [0.5, 1, 2.25, 0]
+
+
+def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path):
+    (tmp_path / "map.csv").write_bytes("well,compound\nA1,µ\n".encode("cp1252"))
+    with pytest.raises(ValueError, match=r"map.csv.* is not written in UTF-8 .* CSV UTF-8"):
+        read(tmp_path / "map.csv")
+
+
 @pytest.mark.parametrize("kind", ["folder", "column"])
 def test_barcodes_say_which_map_a_plate_has(kind, tmp_path):
     wells = ["A01", "A02", "B01", "B02"]

@@ -370,6 +370,8 @@ def test_tables_and_lists_are_told_apart(tmp_path, images):
     assert are_images(write("load_data.csv", FileName_DNA="a.tif", PathName_DNA="x", Metadata_Well="A01"))
     assert are_images(write("plate.csv", well="A01", file_gfp="a.tif"))
     assert are_images(write("samplesheet.csv", plate="P", well="A01", site=1, channel="DNA", path="a.tif"))
+    (tmp_path / "excel.csv").write_text("well;file_gfp\nA01;a.tif\n", encoding="utf-8-sig")
+    assert are_images(tmp_path / "excel.csv")
     profiles = {"Metadata_Well": "A01", "Intensity_Mean_DNA": 1.0}
     assert not are_images(write("profiles.csv", **profiles))
     assert not are_images([write("profiles2.csv", FileName_DNA="a.tif", **profiles)])

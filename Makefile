@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test test-slow test-nojit test-oldest lint lint-ruff lint-spelling lint-docstrings lint-imports \
-	lint-types format doctest docs asv-check quality peers peers-network gpu coverage clean
+	lint-types format doctest docs asv-check quality peers peers-features peers-network gpu coverage clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -126,10 +126,11 @@ $(PEERS)/.installed: benchmarks/peers/requirements.txt
 	@$(PEERS)/bin/python -m pip install -qq --no-deps -e .
 	@touch $@
 
-PEER ?= archetypes
+peers: $(PEERS)/.installed  ## ArchetypalAnalysis beside SPAMS, archetypes, py_pcha and partipy, in an environment of its own
+	$(ONE_THREAD) $(PEERS)/bin/python benchmarks/peers/archetypes.py $(PEERS_ARGS)
 
-peers: $(PEERS)/.installed  ## ArchetypalAnalysis beside its peers, in an environment of its own; PEER=features: beside scikit-image
-	$(ONE_THREAD) $(PEERS)/bin/python benchmarks/peers/$(PEER).py $(PEERS_ARGS)
+peers-features: $(VENV)/.with-test  ## ImageFeatures beside scikit-image, equal values, features per second
+	$(ONE_THREAD) $(PY) benchmarks/peers/features.py $(PEERS_ARGS)
 
 peers-network: $(VENV)/.with-test  ## mining, loss and steps beside pytorch-metric-learning and a bare torch loop
 	$(PY) benchmarks/peers/triplets.py $(PEERS_ARGS)

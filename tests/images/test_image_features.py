@@ -23,6 +23,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from archetypal_triplet import ImageFeatures
+from archetypal_triplet.images import ImageStack, extract_cells, read_layout
 from archetypal_triplet.images._features._groups import GROUPS
 
 LEVELS = 6
@@ -308,6 +309,26 @@ def test_the_ceiling_of_a_channel_is_that_of_its_bits(dtype, largest, expected):
     assert features.ceilings_.tolist() == [expected]
     share = features.transform(X)["ImageQuality_ShareSaturated_Channel0"]
     assert share.tolist() == [0, 1 / 64 if largest == expected else 0]
+
+
+def test_translocation_is_seen_on_the_real_plate(data_folder):
+    layout = read_layout(data_folder / "bbbc013_translocation" / "plate.csv")
+    wells = ["A01", "B02", "F02", "A12", "C12", "F01"]
+    chosen = np.flatnonzero(layout.fields["Metadata_Well"].isin(wells))
+    fields = layout.fields.iloc[chosen].reset_index(drop=True)
+    stack = ImageStack.from_layout(layout).take(chosen)
+    nuclei = next(name for name in layout.channels if "dna" in name.lower())
+    gfp = next(name for name in layout.channels if name != nuclei)
+    cells = extract_cells(stack, fields, nucleus_channel=nuclei, n_jobs=2)
+    features = ImageFeatures(["nucleus", "correlation"], channel_names=layout.channels, mask_channel=-1)
+    table = features.set_output(transform="pandas").fit_transform(cells.crops)
+    assert len(table) > 700
+    means = table.groupby(cells.cells["Metadata_Well"].to_numpy()).mean()
+    # the drug moves GFP into the nucleus: every treated well lies above every untreated one
+    ratio = means[f"Intensity_RatioNucleusRing_{gfp}"]
+    assert ratio[["A12", "C12", "F01"]].min() > 1.3 * ratio[["A01", "B02", "F02"]].max()
+    correlation = means[features.get_feature_names_out()[columns_named(features, "Pearson")][0]]
+    assert correlation[["A12", "C12", "F01"]].min() > correlation[["A01", "B02", "F02"]].max()
 
 
 # --- the contract ---------------------------------------------------------------------------------------

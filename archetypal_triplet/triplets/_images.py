@@ -113,7 +113,7 @@ class ImageRows:
     def _read_windows(self, rows, corners, size):
         if self._mapped is not None:
             channels = range(self.source.shape[1]) if self.channels is None else self.channels
-            return self._mapped.read_windows(rows, corners, size, channels)
+            return self._mapped.read_windows(rows, corners, size, list(channels))
         height, width = size
         out = np.empty((len(rows), self.shape[1], height, width), dtype=self.dtype)
         channels = slice(None) if self.channels is None else self.channels

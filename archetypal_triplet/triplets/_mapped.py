@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+# bytes of a row up to which it is read whole also for a window: one call instead of one for each channel
+_SMALL = 2**17
+
 
 class MappedFile:
     """Reads what a read-only `numpy.memmap` shows, without touching the map.
@@ -69,7 +72,7 @@ class MappedFile:
             Upper left corners.
         size : tuple of two ints
             Height and width.
-        channels : sequence of int
+        channels : list of int
             Which channels.
 
         Returns
@@ -78,6 +81,14 @@ class MappedFile:
             In the type of the file.
         """
         height, width = size
+        if self.source[0].nbytes <= _SMALL:
+            images = self.read(rows)[:, channels]
+            return np.stack(
+                [
+                    image[:, top : top + height, left : left + width]
+                    for image, (top, left) in zip(images, corners.tolist(), strict=True)
+                ]
+            )
         _, by_channel, by_line, _ = self.source.strides
         out = np.empty((len(rows), len(channels), height, width), dtype=self.source.dtype)
         lines = np.empty((height, self.source.shape[3]), dtype=self.source.dtype)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from archetypal_triplet import TripletEmbedder
-from archetypal_triplet.triplets import TorchFeatures
+from archetypal_triplet.triplets import TorchFeatures, _mapped
 from archetypal_triplet.triplets._images import (
     ImageInputs,
     ImageRows,
@@ -168,6 +168,40 @@ def test_images_are_read_by_batch_and_never_whole():
     make(max_steps=2).fit(stack, y)
     # scaling looks at all of these small images once, training at 24, the judgement at the end at 250
     assert stack.n_rows < 2000 + 2 * 12 + 260
+
+
+@pytest.mark.parametrize("small", [0, 2**20])
+def test_a_file_map_is_read_from_its_file(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(_mapped, "_SMALL", small)
+    images = np.random.default_rng(0).integers(0, 9999, (12, 3, 6, 7), dtype=np.uint16)
+    mapped = as_memmap(images, tmp_path)
+    corners = np.array([[0, 1], [2, 3], [1, 0]])
+    for part, of in (
+        (mapped, images),
+        (mapped[3:], images[3:]),
+        (mapped[::-2], images[::-2]),
+        (mapped[:, 1:], images[:, 1:]),
+        (mapped[:, :, 1:, 2:], images[:, :, 1:, 2:]),
+        (mapped[:, ::-1], images[:, ::-1]),
+    ):
+        rows = ImageRows(part)
+        np.testing.assert_array_equal(rows.read(np.array([4, 0, 2])), of[[4, 0, 2]])
+        found = rows.read(np.array([4, 0, 2]), corners, (3, 2))
+        for image, row, (top, left) in zip(found, (4, 0, 2), corners, strict=True):
+            np.testing.assert_array_equal(image, of[row, :, top : top + 3, left : left + 2])
+    assert ImageRows(mapped[3:])._mapped is not None
+    # parts whose rows lie scattered are read through the map
+    assert ImageRows(mapped[:, :, 1:, 2:])._mapped is None
+
+
+def test_a_file_that_was_replaced_is_read_through_the_map(tmp_path):
+    images, _ = make_images()
+    mapped = as_memmap(images, tmp_path)
+    np.save(tmp_path / "other.npy", images + 1)
+    (tmp_path / "other.npy").replace(tmp_path / "images.npy")
+    rows = ImageRows(mapped)
+    assert rows._mapped is None
+    np.testing.assert_array_equal(rows.read(slice(3, 5)), images[3:5])
 
 
 def test_labels_from_features_and_pixels_for_the_network():

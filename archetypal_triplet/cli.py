@@ -166,10 +166,17 @@ def _add_images(run):
         help="label images of nuclei, of another program, one for each field",
     )
     images.add_argument(
+        "--embed", choices=("features", "pixels", "both"),
+        help="what the network is trained on, with labels from the features (default: features)",
+    )  # fmt: skip
+    images.add_argument(
         "--on-error", choices=("raise", "flag"),
         help="missing and unreadable images: stop, or leave their fields out and say so (default: raise)",
     )  # fmt: skip
     images.add_argument("--root", metavar="DIR", help="folder from which the paths of a file list start")
+    images.add_argument(
+        "--pages", choices=("channels", "z"), help="what the pages of a TIFF are that does not say it itself"
+    )
     images.add_argument("--z", type=int, metavar="N", help="plane of a stack to take")
     images.add_argument("--timepoint", type=int, metavar="N", help="time point to take")
     images.add_argument("--jobs", type=int, metavar="N", help="threads that read and measure (default: all)")
@@ -248,8 +255,9 @@ def _names(text):
 # name of an option of images, its argument, and what it is where it is left out
 IMAGE_OPTIONS = {
     "pattern": None, "channels": None, "plate_map": None, "plate_name": None, "nucleus_channel": None,
-    "crop_size": 48, "cell_labels": None, "on_error": "raise", "jobs": -1, "work": None, "keep": True,
-    "fresh": False, "hash_content": False, "root": None, "z": None, "timepoint": None,
+    "crop_size": 48, "cell_labels": None, "embed": "features", "on_error": "raise", "jobs": -1, "work": None,
+    "keep": True,
+    "fresh": False, "hash_content": False, "root": None, "pages": None, "z": None, "timepoint": None,
 }  # fmt: skip
 RUN_OPTIONS = (
     "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
@@ -271,7 +279,7 @@ def _run(arguments):
         options["level"] = arguments.level
         options |= IMAGE_OPTIONS | {name: getattr(arguments, name) for name in given}
         options["n_jobs"] = options.pop("jobs")
-        places = {"root": "root", "z": "z", "t": "timepoint"}
+        places = {"root": "root", "pages": "pages", "z": "z", "t": "timepoint"}
         options["layout_options"] = {name: options.pop(option) for name, option in places.items()}
         arguments.stages_kept = True
     else:

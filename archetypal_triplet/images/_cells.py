@@ -160,7 +160,10 @@ def extract_cells(
 
     def process(i):
         images, fault = labeler.read(stack, i)
-        found = labeler.label(images, i) if not fault else np.zeros(images.shape[1:], dtype=np.int32)
+        found = labeler.label(images, i) if not fault else None
+        fault = fault or labeler.find_fault(i)
+        if fault:
+            found = np.zeros(images.shape[1:], dtype=np.int32)
         crops, measured, counts = cut_field(images, found, channel, crop_size, filters, dtype)
         return {"n_cells": len(crops), "counts": counts, "fault": fault}, crops, measured
 

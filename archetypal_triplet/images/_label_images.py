@@ -1,11 +1,13 @@
 """Label images of nuclei: our own, or those that a user brings."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.images._planes import probe_plane, read_plane
 from archetypal_triplet.images._segmentation import segment_nuclei
 
 _SPECK = 10  # pixels: smaller objects of our own segmentation are not even counted
@@ -51,7 +53,79 @@ class Labeler:
             found = self._labels(images) if callable(self._labels) else self._labels[i]
             if isinstance(found, str | Path):
                 found = read_labels(found)
-        return check_labels(found, images.shape[1:], i)
+        return check_labels(found, images.shape[1:], f"of field {i}")
+
+    def find_fault(self, i):
+        """Say what is wrong with the label image of a field that was read, or nothing."""
+        find = getattr(self._labels, "find_flagged", None)
+        return "not readable: label image" if find is not None and find([i]) else ""
+
+
+class LabelPlanes:
+    """Label images that lie in files; their types may differ, as programs take the smallest that holds them.
+
+    Parameters
+    ----------
+    planes : list of (Plane or None)
+        One for each field.
+    shape : tuple of int
+        Height and width of the fields.
+    flag : bool, default=False
+        Whether one that is missing, damaged or unfit is a fault (and read as zeros), instead of an error.
+    """
+
+    def __init__(self, planes, shape, flag=False):
+        self._planes, self._shape, self._flag = planes, tuple(shape), flag
+        self._faults = {}
+
+    def __len__(self):
+        return len(self._planes)
+
+    def __getitem__(self, i):
+        try:
+            return check_labels(read_plane(self._get_plane(i)), self._shape, self._planes[i].path)
+        except (OSError, ValueError) as error:
+            if not self._flag:
+                raise
+            self._faults[i] = str(error)
+            return np.zeros(self._shape, dtype=np.int64)
+
+    def find_flagged(self, rows):
+        """Tell which of some label images were found to be unreadable when they were read."""
+        return {(i, 0) for i in rows if i in self._faults}
+
+    def find_faults(self, n_threads=1):
+        """Look at the header of every file.
+
+        Parameters
+        ----------
+        n_threads : int, default=1
+            Files that are opened at the same time.
+
+        Returns
+        -------
+        list of (int, str, str)
+            Field, file and message of each that is missing, damaged or of another size.
+        """
+        with ThreadPoolExecutor(n_threads) as pool:
+            said = list(pool.map(self._probe, range(len(self))))
+        paths = ["" if plane is None else plane.path for plane in self._planes]
+        return [(i, paths[i], message) for i, message in enumerate(said) if message]
+
+    def _get_plane(self, i):
+        if self._planes[i] is None:
+            raise ValueError("There is no label image of this field. An empty one needs an image of zeros.")
+        return self._planes[i]
+
+    def _probe(self, i):
+        try:
+            plane = self._get_plane(i)
+            shape, _ = probe_plane(plane)
+            if tuple(shape) != self._shape:
+                return _differs(plane.path, tuple(shape), self._shape)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return ""
 
 
 def read_labels(path):
@@ -64,25 +138,29 @@ def read_labels(path):
     return import_optional("skimage.io", extra="images").imread(path)
 
 
-def check_labels(labels, shape, i):
+def check_labels(labels, shape, called):
     """Return a label image as integers, or raise if it does not fit its field."""
     labels = np.asarray(labels)
     found = labels.shape
     while labels.ndim > 2 and labels.shape[0] == 1:
         labels = labels[0]
     if labels.shape != tuple(shape):
-        raise ValueError(
-            f"The label image of field {i} has shape {found}, the field {tuple(shape)}. "
-            "Labels must have the size of the images."
-        )
+        raise ValueError(_differs(called, found, tuple(shape)))
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
-        raise ValueError(f"The label image of field {i} holds fractions; labels are whole numbers.")
+        raise ValueError(f"The label image {called} holds fractions; labels are whole numbers.")
     labels = labels.astype(np.int64)
     if labels.min() < 0:
         raise ValueError(
-            f"The label image of field {i} holds {labels.min()}; labels are 0 (background) or positive."
+            f"The label image {called} holds {labels.min()}; labels are 0 (background) or positive."
         )
     return labels
+
+
+def _differs(called, found, shape):
+    return (
+        f"The label image {called} has shape {found}, the field {shape}. Labels must have the size of the "
+        "images."
+    )
 
 
 def number_labels(labels):

@@ -13,12 +13,15 @@ from archetypal_triplet._utils._frames import (
     is_frame,
 )
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._threads import effective_n_threads
 from archetypal_triplet.images import ImageStack, Layout, read_layout, segment_nuclei
 from archetypal_triplet.runs._image_roles import assume_roles, check_roles, match_labels
-from archetypal_triplet.runs._image_stages import make_stages, plane_paths
+from archetypal_triplet.runs._image_stages import label_planes, make_stages, plane_paths
+from archetypal_triplet.runs._pixels import check_pixel_options
 from archetypal_triplet.runs._plan import check_options
-from archetypal_triplet.runs._progress import is_terminal
+from archetypal_triplet.runs._progress import is_terminal, log_lines
 from archetypal_triplet.runs._results import check_inputs_survive, check_results_folder
+from archetypal_triplet.runs._sources import describe_source
 from archetypal_triplet.runs._stages import StageStore
 
 _NEEDED = ("skimage", "tifffile", "imagecodecs", "pandas", "pyarrow")
@@ -99,6 +102,9 @@ class ImagePlan:
             messages = "; ".join(self.faults["Message"].head(_N_SHOWN))
             more = f"; and {len(self.faults) - _N_SHOWN} more" if len(self.faults) > _N_SHOWN else ""
             lines.append(f"left out: {count_of(n_fields, 'field')} that cannot be read ({messages}{more})")
+        if self.options["embed"] != "features":
+            of = "pixels" if self.options["embed"] == "pixels" else "features and pixels"
+            lines.append(f"the embedding will be made from {of}, with labels from the features (--embed)")
         lines += [f"assumed: {text}" for text in self.assumed]
         lines.append(f"stages in {self.store.folder}:")
         lines += [f"  {name:<9} {self._describe_stage(stage)}" for name, stage in self.stages.items()]
@@ -144,6 +150,8 @@ def plan_images(
     groups=None,
     features=None,
     n_archetypes=None,
+    embed="features",
+    pixel_options=None,
     color=None,
     out="results",
     force=False,
@@ -193,6 +201,10 @@ def plan_images(
         As for `run_profiles`. Where `controls` and `positive_controls` are None, and the plate map (or the
         list) tells the wells' ``Metadata_ControlType``, its "negative" and "positive" are taken;
         ``"none"`` takes none. Plate and groups are ``Metadata_Plate`` (with controls), and plate and well.
+    embed : {"features", "pixels", "both"}, default="features"
+        What the embedding would be made from.
+    pixel_options : dict or None, default=None
+        More of `archetypal_triplet.TripletEmbedder`, for the network on pixels.
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False
@@ -248,7 +260,8 @@ def plan_images(
     ...     plan.lines()[0], plan.options["level"], plan.stages["features"].state
     ('1 plate (P1), 64 wells, 64 fields (1 a well)', 'well', 'absent')
     """
-    given = {k: v for k, v in locals().items() if k not in ("source", "progress", "force", "estimate")}
+    given = {k: v for k, v in locals().items() if k not in ("progress", "force", "estimate")}
+    given["source"] = describe_source(source)
     for package in _NEEDED:
         import_optional(package, extra="images")
     options = dict(given)
@@ -267,15 +280,20 @@ def plan_images(
             f"are {', '.join(map(repr, layout.channels))}. Name one of these, or give them new names, in "
             "this order, with --channels (channels)."
         )
-    labels = None if cell_labels is None else match_labels(cell_labels, layout, pattern)
+    flag = on_error == "flag"
+    labels = None if cell_labels is None else match_labels(cell_labels, layout, pattern, flag=flag)
     assumed = assume_roles(layout, options)
     check_options(options)
     check_roles(layout, options)
     stack = ImageStack.from_layout(layout, on_error="flag", n_jobs=n_jobs)
     stages, files = make_stages(store, layout, options, labels)
     faults = stack.find_faults(verbose=int(progress and files["n_files"] > _MANY_FILES and is_terminal()))
-    if len(faults) and on_error == "raise":
-        _raise_for_faults(faults, layout)
+    if labels is not None:
+        faults = _with_label_faults(faults, label_planes(labels, stack.shape, options), n_jobs)
+    if len(faults) and not flag:
+        log_lines(layout.lines())
+        n_images = len(layout) * (len(layout.channels) + (labels is not None))
+        _raise_for_faults(faults, layout, n_images)
     plan = ImagePlan(
         layout, labels, options, given, assumed, out, store, stages, files, stack.shape, stack.dtype, faults,
         progress, keep,
@@ -288,6 +306,7 @@ def plan_images(
 
 
 def _check_choices(options):
+    check_pixel_options(options)
     if options["on_error"] not in ("raise", "flag"):
         raise ValueError(
             f"on_error={options['on_error']!r} (--on-error) is unknown. Choose from: raise, flag."
@@ -314,19 +333,31 @@ def _check_choices(options):
         unknown = [key for key in options[name] if key not in allowed]
         if unknown:
             raise ValueError(f"{name} has {unknown[0]!r}, which is none of {', '.join(allowed)}.")
+    if options["n_jobs"] == 0:
+        raise ValueError("n_jobs=0 (--jobs) must be a number of threads from 1 up, or -1 for all cores.")
     size = options["crop_size"]
     if not (isinstance(size, (int, np.integer)) and size >= 8):
         raise ValueError(f"crop_size={size!r} (--crop-size) must be a whole number of pixels of at least 8.")
 
 
-def _raise_for_faults(faults, layout):
-    first = faults.iloc[0]
-    plate, well, site = layout.fields[[PLATE, WELL, SITE]].iloc[first["row"]]
-    n_images = len(layout) * len(layout.channels)
+def _with_label_faults(faults, labels, n_jobs):
+    found = labels.find_faults(effective_n_threads(n_jobs))
+    if not found:
+        return faults
+    pd = import_optional("pandas", extra="images")
+    rows = [(row, "label image", path, message) for row, path, message in found]
+    return pd.concat([faults, pd.DataFrame(rows, columns=list(faults.columns))], ignore_index=True)
+
+
+def _raise_for_faults(faults, layout, n_images):
+    said = []
+    for row, channel, _, message in faults.head(_N_SHOWN).itertuples(index=False):
+        plate, well, site = layout.fields[[PLATE, WELL, SITE]].iloc[row]
+        said.append(f"plate {plate}, well {well}, field {site}, channel {channel}: {message}")
+    more = f" ... and {len(faults) - len(said)} more." if len(faults) > len(said) else ""
     raise ValueError(
-        f"{count_of(len(faults), 'image')} of {n_images} cannot be used. The first is of plate {plate}, well "
-        f"{well}, field {site}, channel {first['Channel']}: {first['Message']} Mend or complete them, or "
-        "leave their fields out with --on-error flag (on_error='flag')."
+        f"{count_of(len(faults), 'image')} of {n_images} cannot be used. Of {' Of '.join(said)}{more} Mend "
+        "or complete them, or leave their fields out with --on-error flag (on_error='flag')."
     )
 
 

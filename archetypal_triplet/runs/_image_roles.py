@@ -6,12 +6,14 @@ from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.images import Layout, read_layout
 from archetypal_triplet.runs._plan import check_enough_rows
 
+# columns that a run adds to those of the fields
+_FAULT, _CELL, _COUNT, _NUCLEUS = (f"{METADATA_PREFIX}{w}" for w in ("Fault", "Cell", "Count_", "Nucleus"))
 _NEGATIVE = f"{CONTROL_TYPE} == 'negative'"
 _POSITIVE = f"{CONTROL_TYPE} == 'positive'"
 
 
-def match_labels(source, layout, pattern):
-    """Read the layout of label images and put it in the order of the fields."""
+def match_labels(source, layout, pattern, *, flag=False):
+    """Read the layout of label images and put it in the order of the fields; missing ones may be None."""
     plates = layout.fields[PLATE].unique()
     labels = read_layout(source, pattern=pattern, plate=plates[0] if len(plates) == 1 else None)
     if len(labels.channels) != 1:
@@ -23,15 +25,14 @@ def match_labels(source, layout, pattern):
     places = {tuple(key): i for i, key in enumerate(labels.fields[keys].to_numpy().tolist())}
     wanted = [tuple(key) for key in layout.fields[keys].to_numpy().tolist()]
     missing = [key for key in wanted if key not in places]
-    if missing:
+    if missing and not (flag and len(missing) < len(wanted)):
         raise ValueError(
             f"cell_labels={str(source)!r} lacks {len(missing)} of {count_of(len(wanted), 'field')}; the "
             f"first is plate {missing[0][0]}, well {missing[0][1]}, field {missing[0][2]}. An empty field "
             "needs a label image of zeros."
         )
-    order = [places[key] for key in wanted]
-    fields = labels.fields.iloc[order].reset_index(drop=True)
-    return Layout(fields, labels.channels, [labels.planes[i] for i in order], labels.problems, labels.notes)
+    planes = [labels.planes[places[key]] if key in places else [None] for key in wanted]
+    return Layout(layout.fields[keys], labels.channels, planes, labels.problems, labels.notes)
 
 
 def assume_roles(layout, options):
@@ -86,6 +87,15 @@ def _assume_controls(fields, options, asked, said):
 
 
 def check_roles(layout, options):
+    """Raise if a role names columns that the fields lack, or if they have columns that a run writes."""
+    taken = [c for c in layout.fields if c == _FAULT or c.startswith(_COUNT)]
+    if options["nucleus_channel"] is not None:
+        taken += [c for c in layout.fields if c == _CELL or c.startswith(_NUCLEUS)]
+    if taken:
+        raise ValueError(
+            f"What is known of the wells (plate map or list) has a column {taken[0]!r}, and a run on images "
+            "writes one of this name. Rename it in the table."
+        )
     fields, n_wells = layout.fields, len(layout.fields.drop_duplicates([PLATE, WELL]))
     check_columns_exist(fields, as_names(options["groups"]), parameter="groups")
     if options["plate"]:
@@ -94,7 +104,7 @@ def check_roles(layout, options):
         if options[name]:
             select_rows(fields, options[name], parameter=name)
     color = options["color"]
-    if color and color.startswith(METADATA_PREFIX) and not color.startswith(f"{METADATA_PREFIX}Nucleus"):
+    if color and color.startswith(METADATA_PREFIX) and not color.startswith(_NUCLEUS):
         check_columns_exist(fields, [color], parameter="color")
     if options["level"] != "cell":
         check_enough_rows(n_wells if options["level"] == "well" else len(fields), options)

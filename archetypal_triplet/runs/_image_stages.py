@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from contextlib import nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from archetypal_triplet._utils._columns import METADATA_PREFIX, PLATE, SITE, WELL
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images import ImageFeatures, ImageStack, extract_cells, load_cells
+from archetypal_triplet.images._label_images import LabelPlanes
 from archetypal_triplet.runs._progress import is_terminal
 from archetypal_triplet.runs._stages import digest_files, write_atomically
 
@@ -19,7 +21,9 @@ ROWS_PER_PART = {"fields": 16, "cells": 2048}
 FEATURES_FILE, NAMES_FILE = "features.npy", "names.json"
 FAULT = f"{METADATA_PREFIX}Fault"
 COUNT_CELLS = f"{METADATA_PREFIX}Count_Cells"
-_PACKAGES = ("archetypal-triplet", "numpy", "scipy", "scikit-image")
+_PACKAGES = (
+    "archetypal-triplet", "imagecodecs", "numba", "numpy", "scikit-image", "scipy", "tifffile", "zarr",
+)  # fmt: skip
 
 
 def make_stages(store, layout, options, labels=None):
@@ -32,7 +36,7 @@ def make_stages(store, layout, options, labels=None):
     layout : Layout
         Of the images.
     options : dict
-        Of the run: ``nucleus_channel``, ``crop_size``, ``on_error``, ``hash_content``.
+        Of the run: ``nucleus_channel``, ``crop_size``, ``cell_options``, ``hash_content``.
     labels : Layout or None, default=None
         Of the label images, in the order of the fields.
 
@@ -44,8 +48,8 @@ def make_stages(store, layout, options, labels=None):
         Number, bytes and digest of the image files.
     """
     content = options["hash_content"]
+    # whether errors are raised or flagged is no part: a finished stage without faults is the same either way
     images, files = _images_key(layout, content)
-    images["on_error"] = options["on_error"]
     if options["nucleus_channel"] is None:
         key = {"of": "fields", "images": images, "code": code_digest()}
         return {"features": store.stage("features", key)}, files
@@ -63,16 +67,22 @@ def make_stages(store, layout, options, labels=None):
 
 
 def _images_key(layout, content):
-    """Say what images are: where each plane is, and what its file looked like; what wells hold is no part."""
-    digest, n_files, n_bytes = digest_files(plane_paths(layout), content=content)
-    places = [layout.fields[[PLATE, WELL, SITE]].to_numpy().tolist(), layout.planes]
+    """Say what images are: where each plane is, and what its file looked like; what wells hold is no part.
+
+    Paths are absolute, so that it does not matter where a command is started; with `content` files may move.
+    """
+    paths = plane_paths(layout)
+    digest, n_files, n_bytes = digest_files(map(os.path.abspath, paths), content=content)
+    number = {path: i for i, path in enumerate(paths)}
+    planes = [[p and (number[p.path], p.index) for p in row] for row in layout.planes]
+    places = [layout.fields[[PLATE, WELL, SITE]].to_numpy().tolist(), planes]
     key = {
         "files": digest,
         "fields": hashlib.sha256(json.dumps(places).encode()).hexdigest(),
         "channels": list(layout.channels),
     }
     about = {"n_files": n_files, "bytes": n_bytes, "sha256": digest}
-    about["of"] = "path, size and content of every file" if content else "path, size and time of every file"
+    about["of"] = "size and content of every file" if content else "path, size and time of every file"
     return key, about
 
 
@@ -108,7 +118,7 @@ def find_cells(stage, stack, layout, options, *, labels=None, progress=False):
         The same fields.
     options : dict
         Of the run.
-    labels : ImageStack or None, default=None
+    labels : LabelPlanes or None, default=None
         Label images of the fields.
     progress : bool, default=False
         Whether to draw a bar.
@@ -135,6 +145,26 @@ def find_cells(stage, stack, layout, options, *, labels=None, progress=False):
     facts = {"n_cells": len(found.cells), "n_fields": len(found.counts)}
     stage.finish(facts, ["crops.npy", "cells.parquet", "counts.parquet"])
     return found
+
+
+def label_planes(labels, shape, options):
+    """Return the label images of a layout, to be read one by one.
+
+    Parameters
+    ----------
+    labels : Layout
+        As `match_labels` returns it.
+    shape : tuple of int
+        Of the stack of fields.
+    options : dict
+        Of the run.
+
+    Returns
+    -------
+    LabelPlanes
+        The label images.
+    """
+    return LabelPlanes([row[0] for row in labels.planes], shape[2:], options["on_error"] == "flag")
 
 
 def crops_opener(stage, found):

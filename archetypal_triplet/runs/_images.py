@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import PLATE, WELL
+from archetypal_triplet._utils._columns import PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet.images import ImageStack
 from archetypal_triplet.runs._image_plan import plan_images
@@ -14,10 +14,12 @@ from archetypal_triplet.runs._image_stages import (
     cell_metadata,
     crops_opener,
     find_cells,
+    label_planes,
     make_table,
     measure,
 )
 from archetypal_triplet.runs._model import sha256_of
+from archetypal_triplet.runs._pixels import PixelPlan
 from archetypal_triplet.runs._plan import plan_run
 from archetypal_triplet.runs._progress import Stages, log_lines
 from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
@@ -54,6 +56,8 @@ def run_images(
     groups=None,
     features=None,
     n_archetypes=None,
+    embed="features",
+    pixel_options=None,
     color=None,
     out="results",
     force=False,
@@ -119,6 +123,15 @@ def run_images(
         Features to learn from; None takes all.
     n_archetypes : int or None, default=None
         None trains on many labelings, which is better; an int on one.
+    embed : {"features", "pixels", "both"}, default="features"
+        What the network is trained on, and so what the embedding is made from: the features, the pixels of
+        the crops (without their mask) or fields, or both, each with a network of its own. The two embeddings
+        are scaled to equal weight then, put side by side and whitened. The labels are always those of the
+        features.
+    pixel_options : dict or None, default=None
+        More of `archetypal_triplet.TripletEmbedder` for the network on pixels: any of ``crop_size``,
+        ``embedding_dim``, ``labels_per_batch``, ``lr``, ``margin``, ``max_steps``, ``mining``, ``precision``,
+        ``samples_per_label`` and ``weight_decay``. It trains 1200 steps of 8 labels x 6 images otherwise.
     color : str or None, default=None
         One more column to color the map by.
     out : str or Path, default="results"
@@ -167,7 +180,11 @@ def run_images(
     Notes
     -----
     The model folder holds normalizer and network: later plates are embedded from their table of features,
-    not from their images.
+    not from their images. With ``embed="pixels"`` or ``"both"`` it holds a folder for each model:
+    ``features``, ``pixels`` (a network that takes crops or fields) and ``joint`` (which takes both embeddings
+    side by side); `load_model` reads each. The network on pixels keeps its state in the folder of stages too:
+    a run that was stopped goes on where it was, and the same labels, options and seed need no training again.
+    Whole fields are unpacked there while it trains.
 
     Examples
     --------
@@ -185,14 +202,15 @@ def run_images(
     plan = plan_images(**given, estimate=False)
     log_lines(plan.lines())
     seconds = {"layout": round(time.perf_counter() - begin, 3)}
-    if fresh:
-        plan.store.clear()
     with plan.store.locked():
+        if fresh:  # not before: another run may be using them
+            plan.store.remove_stages()
         for stage in plan.stages.values():
             stage.remove_superseded("code")
-        table, wells, counts, reused = _make_profiles(plan, seconds)
+        table, wells, counts, images, reused = _make_profiles(plan, seconds)
         with results_folder(out, force=force) as folder:
-            result = _finish(plan, folder, table, wells, counts, {"seconds": seconds, "reused": reused})
+            about = {"seconds": seconds, "reused": reused, "images": images}
+            result = _finish(plan, folder, table, wells, counts, about)
     if not keep:
         plan.store.clear()
     result.folder = plan.out
@@ -211,6 +229,8 @@ def _make_profiles(plan, seconds):
         Their means.
     counts : DataFrame
         A row for each field.
+    images : ImageStack
+        The image of each row of `table`.
     reused : list of str
         Stages that were there.
     """
@@ -221,12 +241,13 @@ def _make_profiles(plan, seconds):
     stack = ImageStack.from_layout(layout, on_error=options["on_error"], n_jobs=options["n_jobs"])
     rows, unit, found, reopen = plan.readable, "fields", None, None
     if "cells" in plan.stages:
-        labels = None if plan.labels is None else ImageStack.from_layout(plan.labels)
+        labels = None if plan.labels is None else label_planes(plan.labels, plan.shape, options)
         with timed("cells") as say:
             found = find_cells(
                 plan.stages["cells"], stack, layout, options, labels=labels, progress=plan.progress
             )
             say(_found_words(found.counts, "cells" in reused))
+        _check_faults(layout.fields, found.counts[FAULT], options)
         _check_cells(found.counts, options)
         stack, rows, unit = found.crops, np.arange(len(found.crops)), "cells"
         reopen = crops_opener(plan.stages["cells"], found)
@@ -239,6 +260,7 @@ def _make_profiles(plan, seconds):
     if found is None:
         metadata = layout.fields.iloc[rows]
         counts = layout.fields.assign(**{FAULT: _field_faults(plan, stack, rows)})
+        _check_faults(layout.fields, counts[FAULT], options)
     else:
         metadata = cell_metadata(layout.fields, found)
         own = [c for c in found.counts if c not in layout.fields]
@@ -247,7 +269,7 @@ def _make_profiles(plan, seconds):
     count = COUNT_CELLS if found is not None else "Metadata_Count_Fields"
     wells = aggregate_profiles(table, [PLATE, WELL], features=names, count=count)
     seconds.update(timed.seconds)
-    return table, wells, counts, reused
+    return table, wells, counts, (reopen() if reopen else stack).take(rows), reused
 
 
 def _found_words(counts, was_there):
@@ -258,6 +280,19 @@ def _found_words(counts, was_there):
     return (
         f"{verb} {cells.sum()} cells in {count_of(len(counts), 'field')} "
         f"({cells.min()} to {cells.max()}, median {cells.median():.0f}){without}"
+    )
+
+
+def _check_faults(fields, faults, options):
+    """Raise if a stage that was made with on_error="flag" lacks fields, and that is not allowed now."""
+    rows = np.flatnonzero(faults != "")
+    if options["on_error"] == "flag" or not len(rows):
+        return
+    plate, well, site = fields[[PLATE, WELL, SITE]].iloc[rows[0]]
+    raise ValueError(
+        f"{count_of(len(rows), 'field')} could not be read by an earlier run with --on-error flag. The first "
+        f"is plate {plate}, well {well}, field {site}: {faults.iloc[rows[0]]}. Leave them out again with "
+        "--on-error flag (on_error='flag'), or mend the files; --fresh (fresh=True) reads all anew."
     )
 
 
@@ -298,7 +333,7 @@ def _finish(plan, folder, table, wells, counts, about):
     profiles = plan_run(files[used][0], **roles, out=folder / "unused", progress=plan.progress)
     profiles.inputs = [{"file": used, "sha256": sha256_of(folder / used), "of": "the file"}]
     log_lines(profiles.lines())
-    result = execute(profiles, folder)
+    result = execute(profiles, folder, _plan_pixels(plan, profiles.table, table, about["images"]))
     info = result.info
     info["parameters"] = {**plan.given, **plan.options}
     info["images"] = _describe_images(plan, counts, about["reused"])
@@ -308,6 +343,24 @@ def _finish(plan, folder, table, wells, counts, about):
     write_json(folder / RUN_FILE, info)
     result.counts = counts
     return result
+
+
+def _plan_pixels(plan, rows, table, images):
+    """Say which image belongs to which row of the map, or nothing where only features are learned from."""
+    if plan.options["embed"] == "features":
+        return None
+    wells = table.groupby([PLATE, WELL], sort=False, observed=True).ngroup().to_numpy()
+    positions = np.arange(len(table))
+    if plan.options["level"] == "well":
+        places = {key: i for i, key in enumerate(rows[[PLATE, WELL]].itertuples(index=False, name=None))}
+        positions = np.array([places[key] for key in table[[PLATE, WELL]].itertuples(index=False, name=None)])
+
+    def make_stage(key):
+        return plan.store.stage("pixels", {"images": plan.stages["features"].digest, **key})
+
+    options = plan.options["pixel_options"]
+    has_mask = "cells" in plan.stages
+    return PixelPlan(plan.options["embed"], images, positions, wells, has_mask, make_stage, options)
 
 
 def _describe_images(plan, counts, reused):

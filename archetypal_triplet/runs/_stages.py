@@ -41,6 +41,8 @@ class StageStore:
         If the folder above does not exist.
     FileExistsError
         If `folder` is a file, or holds something that is no stage.
+    PermissionError
+        If nothing can be written there.
 
     Examples
     --------
@@ -77,6 +79,10 @@ class StageStore:
                     "Choose another place."
                 )
 
+        above = self.folder if self.folder.exists() else self.folder.parent
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise _not_writable(self.folder, "Permission denied")
+
     def stage(self, name, key):
         """Return the stage of this name that is made from `key`, whether it is there or not."""
         return Stage(self, name, plain(key))
@@ -90,12 +96,16 @@ class StageStore:
             found.append({**about, "folder": path.parent, "bytes": folder_size(path.parent)})
         return found
 
+    def remove_stages(self):
+        """Remove all stages; only for who holds the lock."""
+        for path in self.folder.glob(f"*/{KEY_FILE}"):
+            shutil.rmtree(path.parent)
+
     def clear(self):
         """Remove all stages, and the folder if nothing else is in it."""
         if not self.folder.is_dir():
             return
-        for path in self.folder.glob(f"*/{KEY_FILE}"):
-            shutil.rmtree(path.parent)
+        self.remove_stages()
         for name in (STORE_FILE, LOCK_FILE):
             (self.folder / name).unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
@@ -110,8 +120,11 @@ class StageStore:
         BlockingIOError
             If another process works there.
         """
-        self.folder.mkdir(exist_ok=True)
-        write_atomically(self.folder / STORE_FILE, b'{"format": "archetypal-triplet stages"}\n')
+        try:
+            self.folder.mkdir(exist_ok=True)
+            write_atomically(self.folder / STORE_FILE, b'{"format": "archetypal-triplet stages"}\n')
+        except OSError as error:
+            raise _not_writable(self.folder, error.strerror) from error
         with (self.folder / LOCK_FILE).open("w") as lock:
             _lock(lock, self.folder)
             yield self
@@ -247,7 +260,8 @@ def digest_files(paths, *, content=False):
     Returns
     -------
     digest : str
-        Over path, size, and time or content of every file. Files that do not exist count as such.
+        Over path, size and time of every file, or over size and content in the order of the paths. Files that
+        do not exist count as such.
     n_files, n_bytes : int
         Number and size of the files.
     """
@@ -255,7 +269,7 @@ def digest_files(paths, *, content=False):
     digest, n_files, n_bytes = hashlib.sha256(), 0, 0
     with ThreadPoolExecutor(_N_THREADS) as pool:
         for path, found in zip(paths, pool.map(lambda path: _describe(path, content), paths), strict=True):
-            digest.update(json.dumps([path, found]).encode())
+            digest.update(json.dumps(["" if content else path, found]).encode())
             n_files += len(found)
             n_bytes += sum(size for _, size, _ in found)
     return digest.hexdigest(), n_files, n_bytes
@@ -263,7 +277,13 @@ def digest_files(paths, *, content=False):
 
 def folder_size(folder):
     """Return the bytes of all files in a folder."""
-    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    total = 0
+    for path in Path(folder).rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:  # another run has just renamed it
+            continue
+    return total
 
 
 def write_atomically(path, content):
@@ -283,6 +303,12 @@ def _replacing(path):
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _not_writable(folder, why):
+    return PermissionError(
+        f"work={str(folder)!r} (--work): nothing can be written there ({why}). Choose another place."
+    )
 
 
 def _describe(path, content):

@@ -1,5 +1,6 @@
 """Assay quality: controls, plates, batches, replicates."""
 
+from archetypal_triplet._utils._tags import check_tags
 from archetypal_triplet.qc._archetypes import compute_archetype_quality
 from archetypal_triplet.qc._b_scores import compute_b_scores
 from archetypal_triplet.qc._batches import compute_batch_mixing, compute_variance_explained
@@ -14,8 +15,12 @@ from archetypal_triplet.qc._separation import (
     compute_ssmd,
     compute_z_prime,
 )
+from archetypal_triplet.qc._tags import apply_tags
+from archetypal_triplet.qc._thresholds import load_thresholds
 
 __all__ = [
+    "apply_tags",
+    "check_tags",
     "compute_archetype_quality",
     "compute_auc",
     "compute_b_scores",
@@ -30,4 +35,5 @@ __all__ = [
     "compute_ssmd",
     "compute_variance_explained",
     "compute_z_prime",
+    "load_thresholds",
 ]

@@ -37,8 +37,9 @@ def find_archetype_columns(table):
     names = [c for c in table.columns if str(c).startswith(ARCHETYPE_PREFIX)]
     if not names:
         raise ValueError(
-            f"X has no column {ARCHETYPE_PREFIX}0, {ARCHETYPE_PREFIX}1, ... with shares of archetypes. Pass "
-            "the table embedding.parquet of a run, or name what ArchetypalAnalysis.transform returns like that."
+            f"X has no column {ARCHETYPE_PREFIX}0, {ARCHETYPE_PREFIX}1, ... with shares of archetypes. "
+            "Pass the table embedding.parquet of a run, or name what ArchetypalAnalysis.transform returns "
+            "like that."
         )
     return names
 

@@ -13,6 +13,7 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import parse_wells
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
+MIN_CONTROLS = 10  # with fewer the neighborhood of a control is nothing
 _NEIGHBORS_PER_PERPLEXITY = 3
 _N_STEPS = 60
 
@@ -240,8 +241,8 @@ def compute_batch_mixing(
     counts = np.bincount(codes)
     pd = import_optional("pandas", extra="screens")
     columns = ["batch", "lisi", "expected", "mixing", "n_negative", "reason"]
-    if len(names) < 2 or len(values) < 10:
-        reason = f"{len(values)} negative controls in {len(names)} batches; 10 in two are needed"
+    if len(names) < 2 or len(values) < MIN_CONTROLS:
+        reason = f"{len(values)} negative controls in {len(names)} batches; {MIN_CONTROLS} in two are needed"
         return pd.DataFrame([("all", np.nan, np.nan, np.nan, len(values), reason)], columns=columns)
     # within batches: a batch far away must not shrink the column that shows it
     spread = np.sqrt(((values - _means(values, codes)[codes]) ** 2).mean(axis=0))

@@ -14,6 +14,8 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
+MIN_COLUMNS, MIN_TREATMENTS = 3, 5
+NULL_QUANTILE = 0.95
 _KEY, _OWN = "Metadata_Replicate_Key", "Metadata_Reference_Index"
 
 
@@ -253,10 +255,11 @@ def compute_replicate_correlation(
     key, is_negative, _, values = _take_replicates(X, replicate, negative, plate, features)
     key, values = key[~is_negative], values[~is_negative]
     names, codes = np.unique(key, return_inverse=True)
-    if values.shape[1] < 3 or len(names) < 5:
+    if values.shape[1] < MIN_COLUMNS or len(names) < MIN_TREATMENTS:
         raise ValueError(
             f"{count_of(len(names), 'treatment')} with replicates in {count_of(values.shape[1], 'column')}: "
-            "a correlation needs 3 columns, and its null distribution 5 treatments."
+            f"a correlation needs {MIN_COLUMNS} columns, and its null distribution "
+            f"{MIN_TREATMENTS} treatments."
         )
     values = values - values.mean(axis=1, keepdims=True)
     length = np.linalg.norm(values, axis=1, keepdims=True)
@@ -270,9 +273,10 @@ def compute_replicate_correlation(
     limits = {}
     for n in np.unique(counts):
         n_drawn = min(n, len(names))
-        treatments = np.argsort(rng.random((n_null, len(names))), axis=1)[:, :n_drawn]
+        # one draw after the other: all treatments in n_null random orders would fill the memory
+        treatments = np.stack([rng.choice(len(names), n_drawn, replace=False) for _ in range(n_null)])
         wells = order[starts[treatments] + rng.integers(counts[treatments])]
-        limits[n] = np.quantile(_compute_median_correlation(values[wells]), 0.95)
+        limits[n] = np.quantile(_compute_median_correlation(values[wells]), NULL_QUANTILE)
     correlation = [
         float(_compute_median_correlation(values[order[s : s + n]]))
         for s, n in zip(starts, counts, strict=True)

@@ -5,6 +5,7 @@ from archetypal_triplet.screens._files import read_table, write_table
 from archetypal_triplet.screens._neighbors import NeighborAverager
 from archetypal_triplet.screens._normalizer import ScreenNormalizer
 from archetypal_triplet.screens._profiles import ProfileSummary, check_profiles, clean_profiles, read_profiles
+from archetypal_triplet.screens._tags import read_tags, write_tags
 
 __all__ = [
     "NeighborAverager",
@@ -15,5 +16,7 @@ __all__ = [
     "clean_profiles",
     "read_profiles",
     "read_table",
+    "read_tags",
     "write_table",
+    "write_tags",
 ]

@@ -1,0 +1,248 @@
+"""Spoiled fields of simulated plates: are they found, and does leaving them out mend the embedding?"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.metrics import roc_auc_score
+
+from archetypal_triplet import (
+    ArchetypalAnalysis,
+    ImageFeatures,
+    ScreenNormalizer,
+    make_archetypal_triplet,
+)
+from archetypal_triplet._utils._exceptions import DataWarning
+from archetypal_triplet.datasets import make_screen
+from archetypal_triplet.qc import compute_archetype_quality, compute_field_scores
+
+PLATE, WELL = "Metadata_Plate", "Metadata_Well"
+CONTROLS = "Metadata_ControlType == 'negative'"
+# 1.25 % each, 5 % together; the fifth a whole number of fields too
+KINDS = ("out_of_focus", "saturated", "debris", "empty")
+SHARE = 0.0125
+COUNTS = (8, 12, 16, 24)
+N_PUREST, SHARE_OF_ARTIFACTS = 5, 0.6
+
+
+def _simulate(seed, outliers):
+    return make_screen(
+        1,
+        1,
+        images=True,
+        n_replicates=1,
+        plate_format=96,
+        n_fields=4,
+        n_channels=2,
+        image_size=256,
+        n_doses=3,
+        inactive_fraction=0.0,
+        outlier_fraction=outliers,
+        random_state=seed,
+    )
+
+
+def make_fields(seed, cache):
+    """Features of the fields of one plate: clean, and with 5 % of the fields spoiled.
+
+    Debris, blur and saturation are the simulator's. It empties whole wells only; a single empty field is the
+    field of the same screen with all wells empty.
+
+    Parameters
+    ----------
+    seed : int
+        Of the screen.
+    cache : Path
+        Folder in which rendered features are kept.
+
+    Returns
+    -------
+    clean, spoiled : DataFrame
+        Metadata and features; the same rows.
+    truth : DataFrame
+        ``Truth_Artifact`` of the fields, ``Truth_Mechanism`` of their wells.
+    """
+    path = Path(cache) / f"fields_{seed}.parquet"
+    if path.exists():
+        table = pd.read_parquet(path)
+    else:
+        table = _render(seed)
+        table.to_parquet(path)
+    truth = table[[c for c in table if c.startswith("Truth_")]]
+    is_clean = table["Truth_IsClean"].to_numpy()
+    table = table.drop(columns=truth.columns)
+    clean, spoiled = (table[m].reset_index(drop=True) for m in (is_clean, ~is_clean))
+    return clean, spoiled, truth[~is_clean].reset_index(drop=True)
+
+
+def _render(seed):
+    kinds = {kind: SHARE for kind in KINDS if kind != "empty"}
+    clean, spoiled = _simulate(seed, 0.0), _simulate(seed, kinds)
+    kind = spoiled.field_truth["Truth_Artifact"].to_numpy().copy()
+    n_empty = round(SHARE * len(kind))
+    rng = np.random.default_rng([seed, 16])
+    kind[rng.choice(np.flatnonzero(kind == "none"), n_empty, replace=False)] = "empty"
+    features = ImageFeatures(n_jobs=1).set_output(transform="pandas")
+    X = features.fit_transform(clean.images)
+    Y = X.copy()
+    changed = np.flatnonzero((kind != "none") & (kind != "empty"))
+    Y.iloc[changed] = features.transform(spoiled.images.take(changed)).to_numpy()
+    empty = np.flatnonzero(kind == "empty")
+    Y.iloc[empty] = features.transform(_simulate(seed, {"empty": 1.0}).images.take(empty)).to_numpy()
+    mechanism = clean.truth["Truth_Mechanism"].to_numpy().repeat(4)
+    metadata = clean.fields.assign(Truth_Artifact=kind, Truth_Mechanism=mechanism)
+    tables = [
+        pd.concat([metadata.assign(Truth_IsClean=is_clean), Z.set_axis(metadata.index)], axis=1)
+        for is_clean, Z in ((True, X), (False, Y))
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+class _Unlabeled(BaseEstimator):
+    """A labeler that gives some rows no label, and that never sees them."""
+
+    def __init__(self, labeler, kept):
+        self.labeler = labeler
+        self.kept = kept
+
+    def fit(self, X, y=None):
+        """Fit the labeler on the rows that are kept."""
+        self.fit_predict(X)
+        return self
+
+    def fit_predict(self, X, y=None):
+        """Labels of all rows, -1 for those left out."""
+        labels = np.asarray(self.labeler.fit_predict(np.asarray(X)[self.kept]))
+        found = np.full((len(X), *labels.shape[1:]), -1, dtype=labels.dtype)
+        found[self.kept] = labels
+        return found
+
+
+def compute_mechanism_score(table, mechanism, kept, random_state, *, fit_on_kept=False, n_labelings=12):
+    """Share of wells whose nearest well of another compound has their mechanism (cosine).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Fields.
+    mechanism : ndarray
+        Of the fields' wells.
+    kept : ndarray of bool or None
+        Fields that may have labels; the others are embedded, but neither train nor count in their well.
+    random_state : int
+        Of the embedding.
+    fit_on_kept : bool, default=False
+        Whether the others are left out of the fit altogether, the normalization included.
+    n_labelings : int, default=12
+        Of the embedding.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
+    pipe = make_archetypal_triplet(
+        level="field",
+        plate=PLATE,
+        controls=CONTROLS,
+        groups=[PLATE, WELL],
+        n_labelings=n_labelings,
+        random_state=random_state,
+    )
+    if kept is not None and not fit_on_kept:
+        labeler = pipe["embed"].labeler
+        pipe.set_params(embed__labeler=_Unlabeled(labeler, kept))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        embedding = pipe.fit(table[kept] if fit_on_kept else table).transform(table)
+    fields = pd.DataFrame(embedding).assign(
+        well=table[WELL], mechanism=mechanism, compound=table["Metadata_Compound"]
+    )
+    if kept is not None:
+        fields = fields[kept]
+    wells = fields[fields["mechanism"] != "None"].groupby(["well", "mechanism", "compound"]).mean()
+    Z = wells.to_numpy(copy=True)
+    Z /= np.linalg.norm(Z, axis=1, keepdims=True)
+    _, mechanisms, compounds = (wells.index.get_level_values(i).to_numpy() for i in range(3))
+    similarity = np.where(compounds[:, None] == compounds, -np.inf, Z @ Z.T)
+    legal = ((mechanisms[:, None] == mechanisms) & (compounds[:, None] != compounds)).any(axis=1)
+    return float((mechanisms[similarity.argmax(axis=1)] == mechanisms)[legal].mean())
+
+
+def judge_archetypes(spoiled, is_artifact, scores, seed):
+    """Artifact score, flag and truth of every archetype of several fits."""
+    normalizer = ScreenNormalizer(PLATE, CONTROLS, [PLATE, WELL], n_components=40)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        X = np.asarray(normalizer.fit_transform(spoiled))
+    found = []
+    metadata = spoiled[[PLATE, WELL]].assign(
+        Metadata_atq_WellDistance=scores["Metadata_atq_WellDistance"].to_numpy()
+    )
+    for k in COUNTS:
+        shares = ArchetypalAnalysis(k, random_state=seed).fit_transform(X)
+        table = metadata.join(pd.DataFrame(shares).add_prefix("Archetype_"))
+        quality = compute_archetype_quality(table, n_permutations=19, random_state=0)
+        purest = np.argsort(-shares, axis=0)[:N_PUREST]
+        quality["truth"] = is_artifact[purest].mean(axis=0) >= SHARE_OF_ARTIFACTS
+        found.append(quality.assign(k=k))
+    return pd.concat(found)
+
+
+def run_draw(seed, cache, with_embedding=True):
+    """All numbers of one draw, and its archetypes."""
+    clean, spoiled, truth = make_fields(seed, cache)
+    is_artifact = (truth["Truth_Artifact"] != "none").to_numpy()
+    scores = compute_field_scores(spoiled, random_state=0)
+    distance, is_flagged = scores["Metadata_atq_WellDistance"], scores["Metadata_atq_IsFlagged"].to_numpy()
+    row = {
+        "seed": seed,
+        "AUC well distance": roc_auc_score(is_artifact, distance),
+        "AUC isolation forest": roc_auc_score(is_artifact, scores["Metadata_atq_Isolation"]),
+        "flagged of artifacts": is_flagged[is_artifact].mean(),
+        "flagged of others": is_flagged[~is_artifact].mean(),
+        "flagged of clean": compute_field_scores(clean, random_state=0)["Metadata_atq_IsFlagged"].mean(),
+    }
+    for kind in KINDS:
+        these = ~is_artifact | (truth["Truth_Artifact"] == kind).to_numpy()
+        row[f"AUC {kind}"] = roc_auc_score(is_artifact[these], distance[these])
+    if with_embedding:
+        mechanism = truth["Truth_Mechanism"].to_numpy()
+        row["score clean"] = compute_mechanism_score(clean, mechanism, None, seed)
+        row["score spoiled"] = compute_mechanism_score(spoiled, mechanism, None, seed)
+        row["score labels -1"] = compute_mechanism_score(spoiled, mechanism, ~is_flagged, seed)
+        row["score fit without"] = compute_mechanism_score(
+            spoiled, mechanism, ~is_flagged, seed, fit_on_kept=True
+        )
+    return row, judge_archetypes(spoiled, is_artifact, scores, seed)
+
+
+def run(n_draws, cache, say):
+    """Print the section, and return its bars as (name, value, low, high)."""
+    rows, archetypes = [], []
+    for seed in range(n_draws):
+        row, judged = run_draw(seed, cache)
+        rows.append(row)
+        archetypes.append(judged)
+        say("  " + ", ".join(f"{name} {value:.3g}" for name, value in row.items()))
+    rows, archetypes = pd.DataFrame(rows), pd.concat(archetypes)
+    for name in rows.columns[1:]:
+        say(f"  {name:24s} {rows[name].mean():.3f}  (from {rows[name].min():.3f} to {rows[name].max():.3f})")
+    truth, flag = archetypes["truth"], archetypes["is_artifact"]
+    say(
+        f"  archetypes: {truth.sum()} of {len(truth)} are artifacts; {flag[truth].mean():.2f} of these are "
+        f"flagged, and {flag[~truth].mean():.2f} of the others"
+    )
+    loss = {
+        arm: rows["score clean"] - rows[f"score {arm}"] for arm in ("spoiled", "labels -1", "fit without")
+    }
+    for arm, lost in loss.items():
+        say(f"  clean less {arm}: {lost.mean():.3f} ± {lost.std() / np.sqrt(len(lost)):.3f}")
+    return [
+        ("fields: mean AUC of the distance", rows["AUC well distance"].mean(), 0.96, 1),
+        ("archetypes: AUC of the score", roc_auc_score(truth, archetypes["artifact_score"]), 0.93, 1),
+        ("embedding: clean less labels -1", loss["labels -1"].mean(), -1, 0.02),
+        ("embedding: clean less fit without", loss["fit without"].mean(), -1, 0.02),
+    ]

@@ -18,6 +18,7 @@ from archetypal_triplet import (
     ScreenNormalizer,
     TripletEmbedder,
 )
+from archetypal_triplet.labels import FlaggedLabeler
 
 
 def clusters():
@@ -33,6 +34,7 @@ ESTIMATORS = [
     PseudoLabeler(per_label=2),
     PseudoLabeler(columns=[0], passthrough=True),
     EnsembleLabeler(clusters(), n_labelings=2, random_state=0),
+    FlaggedLabeler(clusters()),
     ScreenNormalizer(),
     ScreenNormalizer(soft_length=None, n_components=2),
     NeighborAverager(n_neighbors=3),

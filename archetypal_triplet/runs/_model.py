@@ -16,6 +16,8 @@ MODEL_FILE = "model.json"
 FORMAT = "archetypal-triplet model"
 # raise it when a reader of the old number would misread what is written
 FORMAT_VERSION = 1
+# the folders of a run that learned from pixels
+PARTS = ("features", "pixels", "joint")
 
 
 def save_model(pipeline, folder):
@@ -169,6 +171,14 @@ def find_model(folder):
     for candidate in (given, given / "model"):
         if (candidate / MODEL_FILE).is_file():
             return candidate
+    several = [
+        c / name for c in (given, given / "model") for name in PARTS if (c / name / MODEL_FILE).is_file()
+    ]
+    if several:
+        raise FileNotFoundError(
+            f"{str(given)!r} holds {len(several)} models, because its run learned from pixels. Name one of "
+            f"them: {', '.join(map(repr, map(str, several)))}. Of these, 'features' alone takes tables."
+        )
     raise FileNotFoundError(
         f"{str(given)!r} holds no model: there is no {MODEL_FILE} in it, nor in {str(given / 'model')!r}. "
         "Name the folder 'model' of a run's results."
@@ -249,7 +259,14 @@ def _load_embedder(tensors, state):
     return embedder_from_state(tensors, state)
 
 
+def _load_joiner(tensors, state):
+    from archetypal_triplet.runs._joint import EmbeddingJoiner
+
+    return decode_estimator(EmbeddingJoiner, tensors, state)
+
+
 _KINDS = {
     "ScreenNormalizer": (_save_normalizer, _load_normalizer),
     "TripletEmbedder": (_save_embedder, _load_embedder),
+    "EmbeddingJoiner": (encode_estimator, _load_joiner),
 }

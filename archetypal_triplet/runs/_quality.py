@@ -13,6 +13,8 @@ HONESTY = (
 )
 SPACES = {
     "embedding": "embedding",
+    "feature_embedding": "embedding of features",
+    "pixel_embedding": "embedding of pixels",
     "whitened": "whitened components",
     "features": "features, plate-standardized",
 }
@@ -21,10 +23,12 @@ _FITTED = {
     "features": "plate centers",
     "whitened": "plate centers, components, whitening",
     "embedding": "plate centers, components, whitening, network",
+    "feature_embedding": "plate centers, components, whitening, network",
+    "pixel_embedding": "plate centers, components, whitening, network",
 }
 
 
-def compute_quality(plan, pipeline, components, embedding):
+def compute_quality(plan, pipeline, components, embedding, others=None):
     """Compute how well the controls can be told apart, in the embedding and in what it was made from.
 
     Parameters
@@ -37,17 +41,20 @@ def compute_quality(plan, pipeline, components, embedding):
         The normalized profiles.
     embedding : pandas.DataFrame
         The embedding table of the same rows.
+    others : dict of str to ndarray or None, default=None
+        More embeddings of these rows, to be scored beside: ``feature_embedding``, ``pixel_embedding``.
 
     Returns
     -------
     pandas.DataFrame
-        The tables of `archetypal_triplet.qc.compute_control_separability` for three spaces (``space``), and
+        The tables of `archetypal_triplet.qc.compute_control_separability` for each space (``space``), and
         ``fitted_on_these_wells``: what was fitted, without their labels, to the wells that are scored.
     """
     pd = import_optional("pandas", extra="screens")
     table, options = plan.table, plan.options
     spaces = {
         "embedding": embedding.filter(regex=f"^{EMBEDDING_PREFIX}").to_numpy(),
+        **(others or {}),
         "whitened": components[:, : pipeline["normalize"].n_components_],
         "features": standardize_features(table, pipeline["normalize"]),
     }
@@ -75,7 +82,10 @@ def quality_lines(quality):
     n_negative, n_positive = (int(pooled[name].iloc[0]) for name in ("n_negative", "n_positive"))
     wells = f"{n_negative} negative and {n_positive} positive control wells"
     lines = [f"Separation of {wells}, all plates (95 % interval)"]
+    found = pooled.index.get_level_values("space")
     for space, words in SPACES.items():
+        if space not in found:
+            continue
         row, auc = pooled.loc[(space, "z_prime")], pooled.loc[(space, "auc")]
         if row["value"] != row["value"]:
             return [*lines, f"  not computed: {row['reason']}"]

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from archetypal_triplet._pipeline import make_archetypal_triplet
 from archetypal_triplet.runs._model import save_model
+from archetypal_triplet.runs._pixels import learn_pixels
 from archetypal_triplet.runs._plan import plan_run
 from archetypal_triplet.runs._progress import Stages, TrainingBar, heard_warnings, log_plan
 from archetypal_triplet.runs._quality import compute_quality, quality_lines
@@ -27,7 +28,7 @@ N_DESCRIBED = {"well": 5, "field": 5, "cell": 25}
 PACKAGES = ("archetypal-triplet", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skorch", "torch")
 
 
-def execute(plan, folder):
+def execute(plan, folder, pixels=None):
     """Do what a plan says and write all results into an empty folder.
 
     Parameters
@@ -36,6 +37,8 @@ def execute(plan, folder):
         From `plan_run`.
     folder : Path
         Where to write.
+    pixels : PixelPlan or None, default=None
+        Images of the rows, if the embedding is to be made from them.
 
     Returns
     -------
@@ -50,8 +53,9 @@ def execute(plan, folder):
         pipeline, components = _fit(plan, stages)
         normalizer, embedder = pipeline["normalize"], pipeline["embed"]
         reference = find_reference(embedder, components)
+        learned = _learn(plan, pixels, embedder, components, stages)
         with stages("tables") as say:
-            embedding = make_embedding_table(plan.metadata, embedder.transform(components), reference)
+            embedding = make_embedding_table(plan.metadata, learned.embedding, reference)
             n_described = N_DESCRIBED[plan.options["level"]]
             archetypes = make_archetypes_table(plan.table, normalizer, reference, n_described=n_described)
             groups = make_group_table(embedding, plan.group_columns) if plan.group_columns else None
@@ -59,12 +63,11 @@ def execute(plan, folder):
         quality = None
         if plan.options["positive_controls"]:
             with stages("quality") as say:
-                quality = compute_quality(plan, pipeline, components, embedding)
+                quality = compute_quality(plan, pipeline, components, embedding, learned.spaces)
                 say("scored the separation of the controls")
         with stages("files") as say:
             files = _write_tables(folder, embedding, archetypes, groups, quality)
-            save_model(pipeline, folder / "model")
-            files["model/"] = "normalizer and network, for later plates: archetypal-triplet embed"
+            files["model/"] = _save_models(folder / "model", pipeline, learned.models)
             files |= _draw_maps(folder, plan, embedding, groups)
             say("wrote tables, map and model")
     info = {
@@ -79,6 +82,11 @@ def execute(plan, folder):
         "input": plan.inputs,
         "table": plan.facts,
         "trained_on": _trained_on(embedder, len(embedding)),
+        "embedding": {
+            "of": pixels.embed if pixels else "features",
+            "n_dimensions": learned.embedding.shape[1],
+        },
+        "pixels": learned.info,
         "archetypes": _archetypes_info(reference),
         "warnings": [*plan.warnings, *heard],
         "files": files,
@@ -237,6 +245,22 @@ def _fit(plan, stages):
             n_labelings, "s" * (n_labelings > 1), embedder.n_steps_, embedder.device_,
         )  # fmt: skip
     return pipeline, components
+
+
+def _learn(plan, pixels, embedder, components, stages):
+    if pixels is not None:
+        return learn_pixels(plan, pixels, embedder, components, stages)
+    return Bunch(embedding=embedder.transform(components), spaces={}, models={}, info=None)
+
+
+def _save_models(folder, pipeline, models):
+    if not models:
+        save_model(pipeline, folder)
+        return "normalizer and network, for later plates: archetypal-triplet embed"
+    folder.mkdir()
+    for name, model in {"features": pipeline, **models}.items():
+        save_model(model, folder / name)
+    return f"models, each in a folder of its own: features, {', '.join(models)}"
 
 
 def _write_tables(folder, embedding, archetypes, groups, quality):

@@ -16,7 +16,15 @@ import pytest
 from archetypal_triplet import cli
 from archetypal_triplet.datasets import make_screen, write_screen
 from archetypal_triplet.images import segment_nuclei
-from archetypal_triplet.runs import _image_stages, are_images, plan_images, run_images, run_profiles
+from archetypal_triplet.runs import (
+    _image_stages,
+    _images,
+    are_images,
+    plan_images,
+    run_images,
+    run_profiles,
+)
+from archetypal_triplet.runs._stages import StageStore
 
 N_ARCHETYPES = 3
 PLATE_MAP = "plate_map.csv"
@@ -110,6 +118,7 @@ def test_run_json_tells_of_the_images(finished):
     assert {"layout", "cells", "features", "normalize", "total"} <= set(info["seconds"])
     assert info["input"][0]["file"] == "cells.parquet"
     assert len(info["images"]["files"]["sha256"]) == 64
+    assert Path(info["parameters"]["source"]).name == "screen"
     assert info["parameters"]["controls"] == "Metadata_ControlType == 'negative'"
     assert any("negative controls" in text for text in images["assumed"])
 
@@ -286,6 +295,85 @@ def test_what_only_decoding_shows_is_left_out_too(images, options):
     assert np.isfinite(pd.read_parquet(result.folder / "fields.parquet")[list(features)]).all(axis=None)
 
 
+def state_of(source, finished, **changes):
+    """Return the states of the stages of `finished` as another run sees them."""
+    options = {
+        "plate_map": Path(source) / PLATE_MAP, "channels": CHANNELS, "nucleus_channel": "DNA",
+        "crop_size": 32, "n_archetypes": N_ARCHETYPES, "out": finished.folder.with_name("others"),
+        "work": finished.folder.with_name("results.stages"),
+    }  # fmt: skip
+    return [stage.state for stage in plan_images(source, **(options | changes)).stages.values()]
+
+
+def test_stages_stand_wherever_a_run_is_started_and_whatever_it_does_with_faults(
+    finished, screen_folder, monkeypatch
+):
+    assert state_of(screen_folder, finished) == ["finished"] * 2
+    assert state_of(screen_folder, finished, on_error="flag") == ["finished"] * 2
+    monkeypatch.chdir(screen_folder)
+    assert state_of(".", finished) == ["finished"] * 2
+    assert state_of("../screen", finished, crop_size=40) == ["absent"] * 2
+
+
+def test_images_known_by_content_may_move(screen_folder, images, options, tmp_path):
+    def digests(source, **more):
+        return [s.digest for s in plan_images(source, **cells(options), **more).stages.values()]
+
+    assert digests(images, hash_content=True) == digests(screen_folder, hash_content=True)
+    assert digests(images) != digests(screen_folder)
+    path = files(images)[3]
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert digests(images, hash_content=True) != digests(screen_folder, hash_content=True)
+
+
+def test_fields_that_were_left_out_are_not_passed_over_later(images, options, monkeypatch):
+    row = ["" for _ in range(48)]
+    row[5] = "not readable: DNA"
+    assert _images._check_faults(None, pd.Series(row), {"on_error": "flag"}) is None
+    assert _images._check_faults(None, pd.Series([""] * 48), {"on_error": "raise"}) is None
+    fields = plan_images(images, **options).layout.fields
+    with pytest.raises(
+        ValueError, match=r"1 field could not be .*well A03, field 2: not readable: DNA.*--fresh"
+    ):
+        _images._check_faults(fields, pd.Series(row), {"on_error": "raise"})
+
+
+def test_fresh_waits_for_nobody_and_harms_nobody(finished, screen_folder, options):
+    pytest.importorskip("fcntl")
+    work = finished.folder.with_name("results.stages")
+    changes = {"plate_map": screen_folder / PLATE_MAP, "work": work, "fresh": True}
+    with StageStore(work).locked(), pytest.raises(BlockingIOError, match="is in use by another run"):
+        run_images(screen_folder, **cells(options | changes))
+    assert state_of(screen_folder, finished) == ["finished"] * 2
+
+
+def test_label_images_are_judged_beforehand(images, options, tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    channel = plan_images(images, **options).layout.channels.index("DNA")
+    labels = tmp_path / "labels"
+    for n, row in enumerate(plan_images(images, **options).layout.planes):
+        target = labels / Path(row[channel].path).relative_to(images)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        found = segment_nuclei(tifffile.imread(row[channel].path), min_area=10)
+        tifffile.imwrite(target, found.astype([np.uint8, np.uint16][n % 2]))
+    all_options = cells(options) | {"cell_labels": labels}
+    assert not len(plan_images(images, **all_options).faults)
+    paths = files(labels)
+    paths[0].unlink()
+    paths[1].write_bytes(paths[1].read_bytes()[:300])
+    with pytest.raises(ValueError, match="lacks 1 of 48 fields"):
+        plan_images(images, **all_options)
+    plan = plan_images(images, **all_options, on_error="flag")
+    assert plan.faults["Channel"].tolist() == ["label image"] * 2
+    assert len(plan.readable) == 46
+    tifffile.imwrite(paths[0], np.zeros((128, 128), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"1 image of 144 cannot be used.* channel label image: .*truncated"):
+        plan_images(images, **all_options)
+    result = run_images(images, **all_options, on_error="flag")
+    faults = result.counts["Metadata_Fault"]
+    assert faults[faults != ""].tolist() == ["not readable: label image"]
+
+
 def test_wells_are_means_of_cells(images, options):
     result = run_images(images, **cells(options), level="well")
     assert len(result.embedding) == 24
@@ -319,6 +407,7 @@ def test_label_images_take_the_place_of_segmentation(finished, images, options, 
     ("changes", "message"),
     [
         ({"nucleus_channel": "Hoechst"}, r"nucleus_channel='Hoechst' \(--nucleus-channel\) is not a channel"),
+        ({"n_jobs": 0}, r"n_jobs=0 \(--jobs\) must be"),
         ({"level": "cell"}, r"level='cell' needs to know the nuclei"),
         ({"level": "tissue"}, r"level='tissue' is unknown. Choose from: well, field, cell"),
         ({"level": "field", "nucleus_channel": "DNA"}, r"level='field' measures whole fields"),
@@ -342,6 +431,24 @@ def test_errors_come_before_anything_long(images, options, tmp_path, changes, me
     with pytest.raises(ValueError, match=message):
         run_images(images, **(options | changes))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["screen"]
+
+
+@pytest.mark.parametrize(
+    ("column", "of_cells", "is_taken"),
+    [("Cell", False, False), ("Cell", True, True), ("Fault", False, True), ("Count_Cells", True, True)],
+)
+def test_columns_that_a_run_writes_are_not_taken_from_the_plate_map(
+    images, options, column, of_cells, is_taken
+):
+    table = pd.read_csv(options["plate_map"])
+    table[f"Metadata_{column}"] = "U2OS"
+    options |= {"plate_map": table}
+    options = cells(options) if of_cells else options
+    if not is_taken:
+        assert plan_images(images, **options).layout.fields[f"Metadata_{column}"].iloc[0] == "U2OS"
+        return
+    with pytest.raises(ValueError, match=rf"has a column 'Metadata_{column}', and a run on images"):
+        plan_images(images, **options)
 
 
 def test_results_and_stages_lie_apart_from_each_other_and_from_the_images(images, options, tmp_path):

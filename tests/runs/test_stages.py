@@ -120,6 +120,12 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     assert StageStore(tmp_path / "empty").stages() == []
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"work=.*\(--work\): nothing can be written there"):
+        StageStore(tmp_path / "stages")
+
+
 def test_two_runs_do_not_share_a_folder(store):
     pytest.importorskip("fcntl")
     with (

@@ -23,6 +23,9 @@ _N_COMPONENTS = 40
 _RIDGE = 0.1
 _TRIMMED = 0.1  # share of the fields that do not shape the typical deviation
 _N_TREES = 100
+# a well's own spread, of which three other fields tell about half, counts where there are so many fields
+_MIN_FIELDS_OF_SPREAD = 4
+_WEIGHT_OF_SPREAD = 0.5
 
 
 def scale_robustly(values):
@@ -99,6 +102,33 @@ def compute_typical_lengths(deviations):
     return np.sqrt(scores.mean(axis=1))
 
 
+def relate_to_wells(lengths, codes):
+    """Divide lengths by the square root of what is usual in their well.
+
+    Where few cells are left, or cells differ by what was done to them, all fields of a well lie far apart.
+    The median length of the *other* fields tells so; it does not rise when only this field is strange.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_rows,)
+        From `compute_typical_lengths`.
+    codes : ndarray of int of shape (n_rows,)
+        Wells, 0 .. n_wells - 1.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Those of wells with fewer than four fields are unchanged: there a strange field moves the others.
+    """
+    logs = np.log(np.maximum(lengths, 1e-12))
+    of_others = logs - compute_sibling_deviations(logs[:, None], codes)[:, 0]
+    known = np.bincount(codes)[codes] >= _MIN_FIELDS_OF_SPREAD
+    if known.any():
+        usual = of_others[known] - np.median(of_others[known])
+        logs[known] -= _WEIGHT_OF_SPREAD * usual
+    return np.exp(logs)
+
+
 def compute_modified_z(values):
     """Distance from the median in MADs, (Iglewicz and Hoaglin 1993, section 3.4).
 
@@ -137,7 +167,8 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
 
     The deviation of a field from the median of its siblings does not hold the phenotype, which they share: it
     is what is wrong with this field. Its length is measured in the typical deviations of all fields
-    (whitened). An isolation forest on the features, which knows nothing of wells, stands beside it; strong
+    (whitened), and, from four fields a well on, partly in those of its own well, since fields with few cells
+    differ more. An isolation forest on the features, which knows nothing of wells, stands beside it; strong
     phenotypes are isolated too, so that it never flags.
 
     Parameters
@@ -212,7 +243,8 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
     isolation = -forest.fit(values).score_samples(values)
     distance, z = np.full(len(values), np.nan), np.full(len(values), -np.inf)
     if has_siblings.any():
-        distance[has_siblings] = compute_typical_lengths(deviations[has_siblings])
+        lengths = compute_typical_lengths(deviations[has_siblings])
+        distance[has_siblings] = relate_to_wells(lengths, codes[has_siblings])
         z[has_siblings] = compute_modified_z(np.log(np.maximum(distance[has_siblings], 1e-12)))
     is_flagged = z > threshold
     # two fields are equally far from each other: only one of them can be the strange one

@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from archetypal_triplet.qc import compute_field_scores
-from archetypal_triplet.qc._fields import compute_sibling_deviations
+from archetypal_triplet.qc._fields import compute_sibling_deviations, relate_to_wells
 
 FLAG, DISTANCE = "Metadata_atq_IsFlagged", "Metadata_atq_WellDistance"
 
@@ -96,3 +96,28 @@ def test_what_is_wrong_is_said():
         compute_field_scores(table, groups="Metadata_Position")
     with pytest.raises(ValueError, match=r"1 of 384 fields hold NaN or infinite values"):
         compute_field_scores(table.assign(Texture_0=[np.inf, *table["Texture_0"][1:]]))
+
+
+def test_wells_that_vary_more_are_not_flagged_for_it():
+    table = make_fields(5)
+    columns = [c for c in table if c.startswith("Texture_")]
+    varies = table["Metadata_Well"].str[0] == "A"
+    center = table.groupby("Metadata_Well")[columns].transform("mean")
+    table.loc[varies, columns] = center[varies] + 2.5 * (table.loc[varies, columns] - center[varies])
+    lone = 200
+    table.loc[lone, columns] = center.loc[lone] + 5 * (table.loc[lone, columns] - center.loc[lone])
+    scores = compute_field_scores(table, random_state=0)
+    assert scores[FLAG][lone]
+    of_varying = scores.loc[varies, DISTANCE].median()
+    assert 1.2 < of_varying < 2.0  # the square root of 2.5, not 2.5
+    assert scores.loc[lone, DISTANCE] > 1.5 * of_varying
+
+
+def test_in_wells_of_three_fields_a_strange_one_is_not_held_against_the_others():
+    lengths, codes = (
+        np.array([1.0, 1.0, 9.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0]),
+        np.repeat([0, 1, 2], [3, 4, 4]),
+    )
+    found = relate_to_wells(lengths, codes)
+    np.testing.assert_allclose(found[:3], lengths[:3])
+    np.testing.assert_allclose(found[3] / found[7], np.sqrt(2))

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from assay_artifacts import run_artifacts, run_restore
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -266,7 +267,8 @@ SECTIONS = {
     "null": (run_null, 2000),
     "scale": (run_scale, 1000),
     "bbbc021": (run_bbbc021, 1),
-    "artifacts": (None, 20),
+    "artifacts": (run_artifacts, 20),
+    "restore": (run_restore, 20),
 }
 
 
@@ -308,13 +310,9 @@ def main(argv=None):
             if name == "bbbc021" and not os.environ.get("ARCHETYPAL_TRIPLET_DATA"):
                 say(f"\n{name}: left out, ARCHETYPAL_TRIPLET_DATA is not set")
                 continue
-            if name == "artifacts":
-                import assay_artifacts
-
-                function = partial(assay_artifacts.run, cache=cache, say=say)
-                function.__doc__ = assay_artifacts.__doc__
             say(f"\n{name} ({n_draws}): {function.__doc__.strip().splitlines()[0]}")
-            bars += function(n_draws)
+            more = {"cache": cache, "say": say} if name in ("artifacts", "restore") else {}
+            bars += function(n_draws, **more)
             say(f"  {time.perf_counter() - start:.0f} s")
     missed = [not low <= value <= high for _, value, low, high in bars]
     say("\nbar                                              value   wanted")

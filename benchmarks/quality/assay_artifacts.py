@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
 from sklearn.metrics import roc_auc_score
 
 from archetypal_triplet import (
@@ -16,6 +16,7 @@ from archetypal_triplet import (
 )
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet.datasets import make_screen
+from archetypal_triplet.labels import FlaggedLabeler
 from archetypal_triplet.qc import compute_archetype_quality, compute_field_scores
 
 PLATE, WELL = "Metadata_Plate", "Metadata_Well"
@@ -100,26 +101,6 @@ def _render(seed):
     return pd.concat(tables, ignore_index=True)
 
 
-class _Unlabeled(BaseEstimator):
-    """A labeler that gives some rows no label, and that never sees them."""
-
-    def __init__(self, labeler, kept):
-        self.labeler = labeler
-        self.kept = kept
-
-    def fit(self, X, y=None):
-        """Fit the labeler on the rows that are kept."""
-        self.fit_predict(X)
-        return self
-
-    def fit_predict(self, X, y=None):
-        """Labels of all rows, -1 for those left out."""
-        labels = np.asarray(self.labeler.fit_predict(np.asarray(X)[self.kept]))
-        found = np.full((len(X), *labels.shape[1:]), -1, dtype=labels.dtype)
-        found[self.kept] = labels
-        return found
-
-
 def compute_mechanism_score(table, mechanism, kept, random_state, *, fit_on_kept=False, n_labelings=12):
     """Share of wells whose nearest well of another compound has their mechanism (cosine).
 
@@ -152,8 +133,12 @@ def compute_mechanism_score(table, mechanism, kept, random_state, *, fit_on_kept
         random_state=random_state,
     )
     if kept is not None and not fit_on_kept:
-        labeler = pipe["embed"].labeler
-        pipe.set_params(embed__labeler=_Unlabeled(labeler, kept))
+        table = table.assign(Metadata_atq_IsFlagged=~kept)
+        normalize = make_column_transformer(
+            (pipe["normalize"], list(table.columns)), ("passthrough", ["Metadata_atq_IsFlagged"])
+        )
+        labeler = FlaggedLabeler(pipe["embed"].labeler, flag_column=-1)
+        pipe.set_params(normalize=normalize, embed__labeler=labeler, embed__groups_column=-1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         embedding = pipe.fit(table[kept] if fit_on_kept else table).transform(table)
@@ -191,14 +176,12 @@ def judge_archetypes(spoiled, is_artifact, scores, seed):
     return pd.concat(found)
 
 
-def run_draw(seed, cache, with_embedding=True):
-    """All numbers of one draw, and its archetypes."""
-    clean, spoiled, truth = make_fields(seed, cache)
+def judge_fields(clean, spoiled, truth):
+    """Numbers of one draw's field scores, and these scores."""
     is_artifact = (truth["Truth_Artifact"] != "none").to_numpy()
     scores = compute_field_scores(spoiled, random_state=0)
-    distance, is_flagged = scores["Metadata_atq_WellDistance"], scores["Metadata_atq_IsFlagged"].to_numpy()
+    distance, is_flagged = scores["Metadata_atq_WellDistance"], scores["Metadata_atq_IsFlagged"]
     row = {
-        "seed": seed,
         "AUC well distance": roc_auc_score(is_artifact, distance),
         "AUC isolation forest": roc_auc_score(is_artifact, scores["Metadata_atq_Isolation"]),
         "flagged of artifacts": is_flagged[is_artifact].mean(),
@@ -208,41 +191,57 @@ def run_draw(seed, cache, with_embedding=True):
     for kind in KINDS:
         these = ~is_artifact | (truth["Truth_Artifact"] == kind).to_numpy()
         row[f"AUC {kind}"] = roc_auc_score(is_artifact[these], distance[these])
-    if with_embedding:
-        mechanism = truth["Truth_Mechanism"].to_numpy()
-        row["score clean"] = compute_mechanism_score(clean, mechanism, None, seed)
-        row["score spoiled"] = compute_mechanism_score(spoiled, mechanism, None, seed)
-        row["score labels -1"] = compute_mechanism_score(spoiled, mechanism, ~is_flagged, seed)
-        row["score fit without"] = compute_mechanism_score(
-            spoiled, mechanism, ~is_flagged, seed, fit_on_kept=True
-        )
-    return row, judge_archetypes(spoiled, is_artifact, scores, seed)
+    return row, is_artifact, scores
 
 
-def run(n_draws, cache, say):
-    """Print the section, and return its bars as (name, value, low, high)."""
+def _summarize(rows, say):
+    for name in rows:
+        error = rows[name].std() / np.sqrt(len(rows))
+        span = f"from {rows[name].min():.3f} to {rows[name].max():.3f}"
+        say(f"  {name:24s} {rows[name].mean():6.3f} ± {error:.3f}  ({span})")
+
+
+def run_artifacts(n_draws, cache, say):
+    """Spoiled fields and the archetypes they make: are they found?"""
     rows, archetypes = [], []
     for seed in range(n_draws):
-        row, judged = run_draw(seed, cache)
+        clean, spoiled, truth = make_fields(seed, cache)
+        row, is_artifact, scores = judge_fields(clean, spoiled, truth)
         rows.append(row)
-        archetypes.append(judged)
-        say("  " + ", ".join(f"{name} {value:.3g}" for name, value in row.items()))
+        archetypes.append(judge_archetypes(spoiled, is_artifact, scores, seed))
     rows, archetypes = pd.DataFrame(rows), pd.concat(archetypes)
-    for name in rows.columns[1:]:
-        say(f"  {name:24s} {rows[name].mean():.3f}  (from {rows[name].min():.3f} to {rows[name].max():.3f})")
+    _summarize(rows, say)
     truth, flag = archetypes["truth"], archetypes["is_artifact"]
     say(
         f"  archetypes: {truth.sum()} of {len(truth)} are artifacts; {flag[truth].mean():.2f} of these are "
         f"flagged, and {flag[~truth].mean():.2f} of the others"
     )
-    loss = {
-        arm: rows["score clean"] - rows[f"score {arm}"] for arm in ("spoiled", "labels -1", "fit without")
-    }
-    for arm, lost in loss.items():
-        say(f"  clean less {arm}: {lost.mean():.3f} ± {lost.std() / np.sqrt(len(lost)):.3f}")
     return [
         ("fields: mean AUC of the distance", rows["AUC well distance"].mean(), 0.96, 1),
         ("archetypes: AUC of the score", roc_auc_score(truth, archetypes["artifact_score"]), 0.93, 1),
-        ("embedding: clean less labels -1", loss["labels -1"].mean(), -1, 0.02),
-        ("embedding: clean less fit without", loss["fit without"].mean(), -1, 0.02),
+    ]
+
+
+def run_restore(n_draws, cache, say):
+    """Spoiled fields without labels, or out of the fit: is the embedding's score that of the clean screen?"""
+    rows = []
+    for seed in range(n_draws):
+        clean, spoiled, truth = make_fields(seed, cache)
+        kept = ~judge_fields(clean, spoiled, truth)[2]["Metadata_atq_IsFlagged"].to_numpy()
+        mechanism = truth["Truth_Mechanism"].to_numpy()
+        row = {
+            "clean": compute_mechanism_score(clean, mechanism, None, seed),
+            "spoiled": compute_mechanism_score(spoiled, mechanism, None, seed),
+            "labels -1": compute_mechanism_score(spoiled, mechanism, kept, seed),
+            "fit without": compute_mechanism_score(spoiled, mechanism, kept, seed, fit_on_kept=True),
+        }
+        rows.append(row)
+        say(f"  seed {seed}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+    rows = pd.DataFrame(rows)
+    for arm in ("spoiled", "labels -1", "fit without"):
+        rows[f"clean less {arm}"] = rows["clean"] - rows[arm]
+    _summarize(rows, say)
+    return [
+        (f"embedding: clean less {arm}", rows[f"clean less {arm}"].mean(), -1, 0.02)
+        for arm in ("labels -1", "fit without")
     ]

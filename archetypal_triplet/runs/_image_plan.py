@@ -99,8 +99,9 @@ class ImagePlan:
         lines.insert(2, f"images of {height} x {width} pixels, {self.dtype}; {size} in all")
         if len(self.faults):
             n_fields = self.faults["row"].nunique()
-            messages = "; ".join(self.faults["Message"].head(_N_SHOWN))
-            more = f"; and {len(self.faults) - _N_SHOWN} more" if len(self.faults) > _N_SHOWN else ""
+            of_fields = self.faults.drop_duplicates("row")["Message"].tolist()
+            messages = "; ".join(of_fields[:_N_SHOWN])
+            more = f"; and {len(of_fields) - _N_SHOWN} more" if len(of_fields) > _N_SHOWN else ""
             lines.append(f"left out: {count_of(n_fields, 'field')} that cannot be read ({messages}{more})")
         if self.options["embed"] != "features":
             of = "pixels" if self.options["embed"] == "pixels" else "features and pixels"
@@ -290,6 +291,8 @@ def plan_images(
     faults = stack.find_faults(verbose=int(progress and files["n_files"] > _MANY_FILES and is_terminal()))
     if labels is not None:
         faults = _with_label_faults(faults, label_planes(labels, stack.shape, options), n_jobs)
+    if not flag:
+        _raise_for_lost_wells(layout)
     if len(faults) and not flag:
         log_lines(layout.lines())
         n_images = len(layout) * (len(layout.channels) + (labels is not None))
@@ -349,12 +352,26 @@ def _with_label_faults(faults, labels, n_jobs):
     return pd.concat([faults, pd.DataFrame(rows, columns=list(faults.columns))], ignore_index=True)
 
 
+def _raise_for_lost_wells(layout):
+    """Raise for wells that a plate in OME-Zarr says it has, and lacks: no field stands for them."""
+    lost = layout.problems
+    lost = lost[(lost["Kind"] == "missing") & (lost[SITE] == "")]
+    if len(lost):
+        log_lines(layout.lines())
+        raise ValueError(
+            f"{count_of(len(lost), 'well')} cannot be read. The first: {lost['Message'].iloc[0]}. Complete "
+            "the plate, or leave these wells out with --on-error flag (on_error='flag')."
+        )
+
+
 def _raise_for_faults(faults, layout, n_images):
     said = []
-    for row, channel, _, message in faults.head(_N_SHOWN).itertuples(index=False):
+    of_fields = faults.drop_duplicates("row")
+    for row, channel, _, message in of_fields.head(_N_SHOWN).itertuples(index=False):
         plate, well, site = layout.fields[[PLATE, WELL, SITE]].iloc[row]
         said.append(f"plate {plate}, well {well}, field {site}, channel {channel}: {message}")
-    more = f" ... and {len(faults) - len(said)} more." if len(faults) > len(said) else ""
+    n_more = len(of_fields) - len(said)
+    more = f" And of {count_of(n_more, 'more field')}." if n_more else ""
     raise ValueError(
         f"{count_of(len(faults), 'image')} of {n_images} cannot be used. Of {' Of '.join(said)}{more} Mend "
         "or complete them, or leave their fields out with --on-error flag (on_error='flag')."

@@ -1,6 +1,8 @@
 """run_images: a folder of images in, a folder of results out, by way of stages that are kept."""
 
+import errno
 import time
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -34,6 +36,7 @@ _TABLES = {"cells": "cells.parquet", "fields": "fields.parquet"}
 _WELLS = "profiles.parquet"
 _COUNTS = "counts.parquet"
 _N_REPORTED = 1000
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def run_images(
@@ -202,7 +205,7 @@ def run_images(
     plan = plan_images(**given, estimate=False)
     log_lines(plan.lines())
     seconds = {"layout": round(time.perf_counter() - begin, 3)}
-    with plan.store.locked():
+    with plan.store.locked(), _said_when_full(plan):
         if fresh:  # not before: another run may be using them
             plan.store.remove_stages()
         for stage in plan.stages.values():
@@ -216,6 +219,21 @@ def run_images(
     result.folder = plan.out
     result.summary = "\n".join([summarize(result), *_closing_lines(plan, counts, keep)])
     return result
+
+
+@contextmanager
+def _said_when_full(plan):
+    """Say of a full disk, which Python reports without a place, where it is and what is kept."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise OSError(
+            f"{error.strerror}: the stages are in {plan.store.folder}, and results go to {plan.out.parent}. Make "
+            "space there, or choose another place for the latter (--out). Finished work on images is kept: the "
+            "same command goes on there."
+        ) from error
 
 
 def _make_profiles(plan, seconds):
@@ -311,10 +329,12 @@ def _check_cells(counts, options):
 def _field_faults(plan, stack, rows):
     """Say for each field what is wrong with it, or nothing."""
     known = [*plan.faults.itertuples(index=False), *stack.faults.itertuples(index=False)]
-    said = {int(row.row): f"not readable: {row.Channel}" for row in known}
+    channels = {}
+    for row in known:
+        channels.setdefault(int(row.row), {})[row.Channel] = True  # in their order, each once
     measured = set(rows.tolist())
-    n_fields = len(plan.layout)
-    return ["" if i in measured else said.get(i, "not readable") for i in range(n_fields)]
+    said = {i: f"not readable: {', '.join(names)}" for i, names in channels.items()}
+    return ["" if i in measured else said.get(i, "not readable") for i in range(len(plan.layout))]
 
 
 def _finish(plan, folder, table, wells, counts, about):

@@ -15,7 +15,7 @@ import pytest
 
 from archetypal_triplet import cli
 from archetypal_triplet.datasets import make_screen, write_screen
-from archetypal_triplet.images import segment_nuclei
+from archetypal_triplet.images import segment_nuclei, write_ome_zarr_plate
 from archetypal_triplet.runs import (
     _image_stages,
     _images,
@@ -273,6 +273,37 @@ def test_unreadable_fields_are_left_out_and_reported(images, options, tmp_path):
     crops = run_images(images, **cells(options | {"out": tmp_path / "crops"}), on_error="flag")
     assert crops.counts["Metadata_Fault"].str.startswith("not readable").sum() == 2
     assert (crops.counts["Metadata_Count_Cells"][crops.counts["Metadata_Fault"] != ""] == 0).all()
+
+
+def test_a_field_without_any_channel_names_them_all_and_is_told_once(images, options):
+    channels = [Path(plane.path) for plane in plan_images(images, **options).layout.planes[3]]
+    for path in channels:
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"^2 images of 96 cannot be used. Of plate (?!.* Of plate)"):
+        plan_images(images, **options)
+    result = run_images(images, **options, on_error="flag")
+    assert result.counts["Metadata_Fault"].tolist() == [
+        "not readable: DNA, GFP" if i == 3 else "" for i in range(48)
+    ]
+
+
+def test_a_well_that_a_plate_lacks_is_no_small_matter(tmp_path):
+    wells = [f"{row}{column:02}" for row in "ABCDEFGH" for column in range(1, 9)]
+    pixels = np.random.default_rng(0).integers(0, 99, (64, 1, 16, 16), dtype=np.uint8)
+    plate = write_ome_zarr_plate(tmp_path / "P.zarr", pixels, wells, channel_names=["DNA"])
+    shutil.rmtree(plate / "B" / "3")
+    with pytest.raises(ValueError, match=r"1 well cannot be read. The first: P B3 is on the plate"):
+        plan_images(plate, out=tmp_path / "results")
+    assert plan_images(plate, out=tmp_path / "results", on_error="flag").shape == (63, 1, 16, 16)
+
+
+def test_a_full_disk_says_where_and_what_is_kept(images, options, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_images, "measure", fail)
+    with pytest.raises(OSError, match=r"No space left.*results.stages.*Make\s+space.* goes on there"):
+        run_images(images, **options)
 
 
 def test_what_only_decoding_shows_is_left_out_too(images, options):

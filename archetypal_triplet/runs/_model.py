@@ -259,14 +259,14 @@ def _load_embedder(tensors, state):
     return embedder_from_state(tensors, state)
 
 
-def _load_joiner(tensors, state):
-    from archetypal_triplet.runs._joint import EmbeddingJoiner
+def _load_whitener(tensors, state):
+    from archetypal_triplet.runs._joint import EmbeddingWhitener
 
-    return decode_estimator(EmbeddingJoiner, tensors, state)
+    return decode_estimator(EmbeddingWhitener, tensors, state)
 
 
 _KINDS = {
     "ScreenNormalizer": (_save_normalizer, _load_normalizer),
     "TripletEmbedder": (_save_embedder, _load_embedder),
-    "EmbeddingJoiner": (encode_estimator, _load_joiner),
+    "EmbeddingWhitener": (encode_estimator, _load_whitener),
 }

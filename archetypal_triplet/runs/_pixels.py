@@ -9,8 +9,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
+from archetypal_triplet._utils._frames import select_rows
+from archetypal_triplet._utils._roles import plate_names
 from archetypal_triplet.images import ImageStack
-from archetypal_triplet.runs._joint import EmbeddingJoiner
+from archetypal_triplet.runs._joint import EmbeddingWhitener
 from archetypal_triplet.runs._progress import TrainingBar
 
 EMBEDS = ("features", "pixels", "both")
@@ -119,17 +121,18 @@ def learn_pixels(plan, pixels, embedder, components, stages):
         )  # fmt: skip
     of_pixels = mean_by_position(values, pixels.positions, len(of_features))
     spaces = {"feature_embedding": of_features}
-    models = {"pixels": Pipeline([("embed", network)])}
-    embedding = of_pixels
+    groups = _whitening_groups(plan, pixels, len(of_pixels))
+    whitener = EmbeddingWhitener().fit(of_pixels, groups=groups)
+    models = {"pixels": Pipeline([("embed", network), ("whiten", whitener)])}
+    embedding = whitener.transform(of_pixels)
     if pixels.embed == "both":
-        joiner = EmbeddingJoiner(of_features.shape[1])
-        both = np.hstack([of_features, of_pixels])
-        embedding = joiner.fit(both, groups=_row_groups(pixels, len(both))).transform(both)
-        spaces["pixel_embedding"] = of_pixels
-        models["joint"] = Pipeline([("join", joiner)])
-    return Bunch(
-        embedding=embedding, spaces=spaces, models=models, info=_describe(pixels, network, was_there, models)
-    )
+        spaces["pixel_embedding"] = embedding
+        both = np.hstack([of_features, embedding])
+        joiner = EmbeddingWhitener([of_features.shape[1], embedding.shape[1]]).fit(both, groups=groups)
+        embedding = joiner.transform(both)
+        models["joint"] = Pipeline([("whiten", joiner)])
+    info = _describe(pixels, network, was_there) | {"ridge": whitener.ridge_}
+    return Bunch(embedding=embedding, spaces=spaces, models=models, info=info)
 
 
 def mean_by_position(values, positions, n_rows):
@@ -156,10 +159,19 @@ def mean_by_position(values, positions, n_rows):
     return (total / np.bincount(positions, minlength=n_rows)[:, None]).astype(np.float32)
 
 
-def _row_groups(pixels, n_rows):
+def _whitening_groups(plan, pixels, n_rows):
+    """Rows that ought to be alike: of one well; or, where each well is one row, the controls of a plate."""
     groups = np.full(n_rows, -1, dtype=np.intp)
     groups[pixels.positions] = pixels.groups
-    return groups
+    if len(np.unique(groups)) < n_rows:
+        return groups
+    options = plan.options
+    if not options["controls"]:
+        return None
+    plates = np.zeros(n_rows, dtype=np.intp)
+    if options["plate"]:
+        plates = np.unique(plate_names(plan.table, options["plate"]), return_inverse=True)[1]
+    return np.where(select_rows(plan.table, options["controls"]), plates, -1)
 
 
 def _train(plan, pixels, labels):
@@ -231,7 +243,7 @@ def _unpack(stage, stack):
     return np.load(path, mmap_mode="r")
 
 
-def _describe(pixels, network, was_there, models):
+def _describe(pixels, network, was_there):
     return {
         "embed": pixels.embed,
         "what": "The pseudo-labels are those of the features (trained_on). The network saw pixels and these, "
@@ -244,5 +256,4 @@ def _describe(pixels, network, was_there, models):
         "spread": network.spread_,
         "last_round": network.history_[-1],
         "reused": was_there,
-        "ridge": models["joint"]["join"].ridge_ if "joint" in models else None,
     }

@@ -230,9 +230,9 @@ def _said_when_full(plan):
         if error.errno not in _FULL:
             raise
         raise OSError(
-            f"{error.strerror}: the stages are in {plan.store.folder}, and results go to {plan.out.parent}. Make "
-            "space there, or choose another place for the latter (--out). Finished work on images is kept: the "
-            "same command goes on there."
+            f"{error.strerror}: the stages are in {plan.store.folder}, and results go to {plan.out.parent}. "
+            "Make space there, or choose another place for the latter (--out). Finished work on images is "
+            "kept: the same command goes on there."
         ) from error
 
 

@@ -128,9 +128,10 @@ def run_images(
         None trains on many labelings, which is better; an int on one.
     embed : {"features", "pixels", "both"}, default="features"
         What the network is trained on, and so what the embedding is made from: the features, the pixels of
-        the crops (without their mask) or fields, or both, each with a network of its own. The two embeddings
-        are scaled to equal weight then, put side by side and whitened. The labels are always those of the
-        features.
+        the crops (without their mask) or fields, or both, each with a network of its own. The embedding of
+        pixels is whitened by what differs within wells (or between negative controls, where each well has one
+        row); for "both" that of the features is whitened likewise, and the two stand side by side with equal
+        weight. The labels are always those of the features.
     pixel_options : dict or None, default=None
         More of `archetypal_triplet.TripletEmbedder` for the network on pixels: any of ``crop_size``,
         ``embedding_dim``, ``labels_per_batch``, ``lr``, ``margin``, ``max_steps``, ``mining``, ``precision``,
@@ -184,7 +185,7 @@ def run_images(
     -----
     The model folder holds normalizer and network: later plates are embedded from their table of features,
     not from their images. With ``embed="pixels"`` or ``"both"`` it holds a folder for each model:
-    ``features``, ``pixels`` (a network that takes crops or fields) and ``joint`` (which takes both embeddings
+    ``features``, ``pixels`` (which takes crops or fields) and ``joint`` (which takes the results of both,
     side by side); `load_model` reads each. The network on pixels keeps its state in the folder of stages too:
     a run that was stopped goes on where it was, and the same labels, options and seed need no training again.
     Whole fields are unpacked there while it trains.

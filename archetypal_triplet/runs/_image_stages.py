@@ -13,6 +13,7 @@ from archetypal_triplet._utils._columns import METADATA_PREFIX, PLATE, SITE, WEL
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images import ImageFeatures, ImageStack, extract_cells, load_cells
 from archetypal_triplet.images._label_images import LabelPlanes
+from archetypal_triplet.runs._finite_images import FiniteImages
 from archetypal_triplet.runs._progress import is_terminal
 from archetypal_triplet.runs._stages import digest_files, write_atomically
 
@@ -95,7 +96,8 @@ def code_digest():
     """Return a digest of the code and of the packages that turn images into features."""
     room = Path(__file__).parents[1] / "images"
     digest = hashlib.sha256()
-    for path in sorted([*room.rglob("*.py"), Path(__file__)]):
+    here = [Path(__file__), Path(__file__).with_name("_finite_images.py")]
+    for path in sorted([*room.rglob("*.py"), *here]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for package in _PACKAGES:
         try:
@@ -209,6 +211,8 @@ def measure(stage, stack, rows, options, *, unit, progress=False, reopen=None):
     measured : ndarray of int
         The rows that were measured.
     """
+    if unit == "fields" and stack.dtype.kind == "f":
+        stack = FiniteImages(stack)
     if stage.state != "finished":
         stage.begin()
         engine = ImageFeatures(mask_channel=-1 if unit == "cells" else None, n_jobs=options["n_jobs"])

@@ -309,9 +309,9 @@ def _check_faults(fields, faults, options):
         return
     plate, well, site = fields[[PLATE, WELL, SITE]].iloc[rows[0]]
     raise ValueError(
-        f"{count_of(len(rows), 'field')} could not be read by an earlier run with --on-error flag. The first "
-        f"is plate {plate}, well {well}, field {site}: {faults.iloc[rows[0]]}. Leave them out again with "
-        "--on-error flag (on_error='flag'), or mend the files; --fresh (fresh=True) reads all anew."
+        f"{count_of(len(rows), 'field')} could not be read, now or by an earlier run with --on-error flag. "
+        f"The first is plate {plate}, well {well}, field {site}: {faults.iloc[rows[0]]}. Leave them out "
+        "with --on-error flag (on_error='flag'), or mend the files; --fresh (fresh=True) reads all anew."
     )
 
 

@@ -249,9 +249,11 @@ def compute_batch_mixing(
     values = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     neighbors, weights = _compute_neighbor_weights(values, min(perplexity, (len(values) - 1) / 3))
 
+    cells = np.arange(len(values))[:, None] * len(names)  # of the table of wells and batches, laid out flat
+
     def compute_lisi(codes):
-        shares = np.stack([(weights * (codes[neighbors] == b)).sum(axis=1) for b in range(len(names))])
-        return 1 / (shares**2).sum(axis=0)
+        shares = np.bincount((cells + codes[neighbors]).ravel(), weights.ravel(), len(values) * len(names))
+        return 1 / (shares.reshape(len(values), -1) ** 2).sum(axis=1)
 
     seed = None
     if random_state is not None:

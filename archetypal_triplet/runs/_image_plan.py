@@ -287,6 +287,11 @@ def plan_images(
     check_options(options)
     check_roles(layout, options)
     stack = ImageStack.from_layout(layout, on_error="flag", n_jobs=n_jobs)
+    if nucleus_channel is not None and crop_size > min(stack.shape[2:]):
+        raise ValueError(
+            f"crop_size={crop_size} (--crop-size) is larger than the images, which have {stack.shape[2]} x "
+            f"{stack.shape[3]} pixels. Three to four times the width of a nucleus is enough."
+        )
     stages, files = make_stages(store, layout, options, labels)
     faults = stack.find_faults(verbose=int(progress and files["n_files"] > _MANY_FILES and is_terminal()))
     if labels is not None:

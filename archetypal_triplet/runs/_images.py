@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from archetypal_triplet._utils._columns import PLATE, SITE, WELL
-from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet._utils._frames import count_of, shorten
 from archetypal_triplet.images import ImageStack
 from archetypal_triplet.runs._image_plan import plan_images
 from archetypal_triplet.runs._image_stages import (
@@ -409,7 +409,15 @@ def _describe_images(plan, counts, reused):
             "min": cells.min(), "median": cells.median(), "max": cells.max(),
             "n_without": int((cells == 0).sum()),
         }  # fmt: skip
+        facts["wells_without_cells"] = _wells_without_cells(counts)
     return facts
+
+
+def _wells_without_cells(counts):
+    """List wells that could be read and lack cells, such as those of toxic compounds."""
+    readable = counts[counts[FAULT] == ""]
+    sums = readable.groupby([PLATE, WELL], sort=False)[COUNT_CELLS].sum()
+    return [f"{plate} {well}" for plate, well in sums.index[sums == 0]]
 
 
 def _closing_lines(plan, counts, keep):
@@ -417,6 +425,11 @@ def _closing_lines(plan, counts, keep):
     n_faulty = int((counts[FAULT] != "").sum())
     if n_faulty:
         lines.append(f"Left out: {count_of(n_faulty, 'field')} that could not be read (run.json names them)")
+    empty = _wells_without_cells(counts) if COUNT_CELLS in counts else []
+    if empty:
+        lines.append(
+            f"Without cells, and so not on the map: {count_of(len(empty), 'well')} ({shorten(empty, 5)})"
+        )
     if keep:
         lines.append(f"Stages are kept in {plan.store.folder} for later runs; it may be removed")
     return lines

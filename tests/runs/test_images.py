@@ -438,6 +438,10 @@ def test_label_images_take_the_place_of_segmentation(finished, images, options, 
     ("changes", "message"),
     [
         ({"nucleus_channel": "Hoechst"}, r"nucleus_channel='Hoechst' \(--nucleus-channel\) is not a channel"),
+        (
+            {"nucleus_channel": "DNA", "crop_size": 129},
+            r"crop_size=129 .* is larger than the images, which have 128",
+        ),
         ({"n_jobs": 0}, r"n_jobs=0 \(--jobs\) must be"),
         ({"level": "cell"}, r"level='cell' needs to know the nuclei"),
         ({"level": "tissue"}, r"level='tissue' is unknown. Choose from: well, field, cell"),
@@ -488,6 +492,18 @@ def test_results_and_stages_lie_apart_from_each_other_and_from_the_images(images
     (images / "run.json").write_text("{}")
     with pytest.raises(ValueError, match=r"would replace the"):
         plan_images(images, **(options | {"out": images, "force": True}))
+
+
+def test_wells_without_cells_are_named(images, options):
+    tifffile = pytest.importorskip("tifffile")
+    for path in files(images):
+        if "_B07_" in path.name:
+            tifffile.imwrite(path, np.full((128, 128), 100, dtype=np.uint16))
+    result = run_images(images, **cells(options))
+    assert "Without cells, and so not on the map: 1 well (Plate01 B07)" in result.summary
+    assert result.info["images"]["wells_without_cells"] == ["Plate01 B07"]
+    assert result.info["images"]["n_fields_left_out"] == 0
+    assert len(result.counts) == 48
 
 
 def test_no_cells_is_an_error_that_asks_the_right_question(images, options, tmp_path):

@@ -10,8 +10,8 @@ from archetypal_triplet._utils._frames import check_columns_exist, select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.qc._batches import compute_variance_explained
 from archetypal_triplet.qc._fields import DISTANCE, compute_modified_z
-from archetypal_triplet.qc._positions import EFFECTS, compute_position_effects
-from archetypal_triplet.qc._wells_of_plates import check_table
+from archetypal_triplet.qc._positions import EFFECTS, judge_positions
+from archetypal_triplet.qc._wells_of_plates import check_table, read_wells
 
 MIN_WITH_SIBLINGS = 30
 
@@ -203,15 +203,8 @@ def compute_archetype_quality(
         compute_variance_explained(wells, [plate], well=None, features=[name])["variance_explained"][0]
         for name in names
     ]
-    effects = compute_position_effects(
-        wells,
-        plate=plate,
-        well=well,
-        features=names,
-        by_column=True,
-        n_permutations=n_permutations,
-        random_state=random_state,
-    )
+    places = read_wells(wells, plate=plate, well=well, features=names)
+    effects = judge_positions(places, True, n_permutations, random_state, with_plates=False)
     pooled = effects[effects["scope"] == "pooled"].set_index(["effect", "column"])["p_value"]
     for effect in EFFECTS:
         found[f"p_{effect}"] = [pooled.get((effect, name), np.nan) for name in names]

@@ -178,7 +178,7 @@ def _strongest(sizes, names, by_column):
     return [(names[most], sizes[most])]
 
 
-def _test_plates(layout, effect, wells, by_column):
+def _test_plates(layout, effect, wells, by_column, with_plates):
     """Rows of the table for every plate of a layout, and the sums of squares of all plates together."""
     table, n_columns = [], len(wells.names)
     together = np.zeros((2, len(layout.orders), n_columns))
@@ -187,6 +187,8 @@ def _test_plates(layout, effect, wells, by_column):
     for block in layout.plates_in_blocks():
         squares = layout.sums_of_squares(effect, block)
         together += squares.sum(axis=2)
+        if not with_plates:
+            continue
         total = (layout.values[block] ** 2).sum(axis=1)
         shares = np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
         p_values = compute_combined_p(_summarize(shares, by_column)).reshape(shares.shape[2], -1)
@@ -343,6 +345,30 @@ def compute_position_effects(
     0.01
     """
     wells = read_wells(X, plate=plate, well=well, features=features, rows=rows)
+    return judge_positions(wells, by_column, n_permutations, random_state)
+
+
+def judge_positions(wells, by_column, n_permutations, random_state, *, with_plates=True):
+    """Table of `compute_position_effects` for wells that were read before.
+
+    Parameters
+    ----------
+    wells : Wells
+        From `read_wells`.
+    by_column : bool
+        Whether every column is tested on its own.
+    n_permutations : int
+        Permutations.
+    random_state : int, RandomState instance or None
+        Draws them.
+    with_plates : bool, default=True
+        Whether there are rows for single plates; without them it takes half the time.
+
+    Returns
+    -------
+    DataFrame
+        See there.
+    """
     rng = np.random.default_rng(
         None if random_state is None else check_random_state(random_state).randint(np.iinfo(np.int32).max)
     )
@@ -352,11 +378,13 @@ def compute_position_effects(
     table = []
     for effect in EFFECTS:
         able = [layout for layout in layouts if layout.has(effect)]
-        tested = [_test_plates(layout, effect, wells, by_column) for layout in able]
+        tested = [_test_plates(layout, effect, wells, by_column, with_plates) for layout in able]
         if able:
             together = sum(sums for _, sums in tested)
             table += _test_together(able, effect, wells, together, by_column)
         table += [row for found, _ in tested for row in found]
+        if not with_plates:
+            continue
         unable = {p: layout.n_wells for layout in layouts if layout not in able for p in layout.plates}
         for p, n in too_few.items() | unable.items():
             why = f"only {n} wells; {MIN_WELLS} are needed" if n < MIN_WELLS else "all wells have one level"

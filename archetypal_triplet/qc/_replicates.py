@@ -16,6 +16,7 @@ from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
 MIN_COLUMNS, MIN_TREATMENTS = 3, 5
 NULL_QUANTILE = 0.95
+_MAX_BLOCK = 4_000_000  # numbers held at a time
 _KEY, _OWN = "Metadata_Replicate_Key", "Metadata_Reference_Index"
 
 
@@ -27,7 +28,9 @@ def _take_replicates(X, replicate, negative, plate, features):
     check_columns_exist(table, [plate], parameter="plate")
     is_negative = select_rows(table, negative, parameter="negative")
     known = ~table[names].isna().any(axis=1).to_numpy()
-    key = table[names].astype(str).agg(" | ".join, axis=1)
+    key = table[names[0]].astype(str)
+    for name in names[1:]:
+        key = key + " | " + table[name].astype(str)
     n_alike = key[known & ~is_negative].value_counts()
     is_replicate = known & ~is_negative & key.isin(n_alike.index[n_alike > 1]).to_numpy()
     if not is_replicate.any():
@@ -277,10 +280,12 @@ def compute_replicate_correlation(
         treatments = np.stack([rng.choice(len(names), n_drawn, replace=False) for _ in range(n_null)])
         wells = order[starts[treatments] + rng.integers(counts[treatments])]
         limits[n] = np.quantile(_compute_median_correlation(values[wells]), NULL_QUANTILE)
-    correlation = [
-        float(_compute_median_correlation(values[order[s : s + n]]))
-        for s, n in zip(starts, counts, strict=True)
-    ]
+    correlation = np.empty(len(names))
+    for n in np.unique(counts):
+        alike = np.flatnonzero(counts == n)
+        for block in np.array_split(alike, 1 + len(alike) * n * max(n, values.shape[1]) // _MAX_BLOCK):
+            wells = order[starts[block][:, None] + np.arange(n)]
+            correlation[block] = _compute_median_correlation(values[wells])
     found = pd.DataFrame({"replicate": names, "n_replicates": counts, "correlation": correlation})
     found["null_95"] = found["n_replicates"].map(limits)
     found["is_replicating"] = found["correlation"] > found["null_95"]

@@ -131,7 +131,8 @@ def run_images(
         the crops (without their mask) or fields, or both, each with a network of its own. The embedding of
         pixels is whitened by what differs within wells (or between negative controls, where each well has one
         row); for "both" that of the features is whitened likewise, and the two stand side by side with equal
-        weight. The labels are always those of the features.
+        weight. Each plate is centered on its negative controls in the end, if there are any. The labels are
+        always those of the features.
     pixel_options : dict or None, default=None
         More of `archetypal_triplet.TripletEmbedder` for the network on pixels: any of ``crop_size``,
         ``embedding_dim``, ``labels_per_batch``, ``lr``, ``margin``, ``max_steps``, ``mining``, ``precision``,
@@ -371,6 +372,7 @@ def _plan_pixels(plan, rows, table, images):
     if plan.options["embed"] == "features":
         return None
     wells = table.groupby([PLATE, WELL], sort=False, observed=True).ngroup().to_numpy()
+    plates = table.groupby(PLATE, sort=False, observed=True).ngroup().to_numpy()
     positions = np.arange(len(table))
     if plan.options["level"] == "well":
         places = {key: i for i, key in enumerate(rows[[PLATE, WELL]].itertuples(index=False, name=None))}
@@ -381,7 +383,7 @@ def _plan_pixels(plan, rows, table, images):
 
     options = plan.options["pixel_options"]
     has_mask = "cells" in plan.stages
-    return PixelPlan(plan.options["embed"], images, positions, wells, has_mask, make_stage, options)
+    return PixelPlan(plan.options["embed"], images, positions, wells, plates, has_mask, make_stage, options)
 
 
 def _describe_images(plan, counts, reused):

@@ -43,7 +43,9 @@ class PixelPlan:
         Row of the table of profiles that each image belongs to. Where several belong to one row, their labels
         are those of the row, and its embedding is their mean.
     groups : ndarray of int of shape (n_images,)
-        Well of each image; positives are taken from other wells where there are any.
+        Well of each image.
+    plates : ndarray of int of shape (n_images,)
+        Plate of each image; positives are taken from other plates, or from other wells where there is one.
     has_mask : bool
         Whether the last channel is the mask of a cell, which the network does not get.
     make_stage : callable
@@ -56,6 +58,7 @@ class PixelPlan:
     images: ImageStack
     positions: np.ndarray
     groups: np.ndarray
+    plates: np.ndarray
     has_mask: bool
     make_stage: object
     options: dict = field(default_factory=dict)
@@ -121,15 +124,15 @@ def learn_pixels(plan, pixels, embedder, components, stages):
         )  # fmt: skip
     of_pixels = mean_by_position(values, pixels.positions, len(of_features))
     spaces = {"feature_embedding": of_features}
-    groups = _whitening_groups(plan, pixels, len(of_pixels))
-    whitener = EmbeddingWhitener().fit(of_pixels, groups=groups)
+    groups, center = _whitening_groups(plan, pixels, len(of_pixels)), _find_centering(plan)
+    whitener = EmbeddingWhitener().fit(center(of_pixels), groups=groups)
     models = {"pixels": Pipeline([("embed", network), ("whiten", whitener)])}
-    embedding = whitener.transform(of_pixels)
+    embedding = center(whitener.transform(of_pixels))
     if pixels.embed == "both":
         spaces["pixel_embedding"] = embedding
-        both = np.hstack([of_features, embedding])
+        both = np.hstack([center(of_features), embedding])
         joiner = EmbeddingWhitener([of_features.shape[1], embedding.shape[1]]).fit(both, groups=groups)
-        embedding = joiner.transform(both)
+        embedding = center(joiner.transform(both))
         models["joint"] = Pipeline([("whiten", joiner)])
     info = _describe(pixels, network, was_there) | {"ridge": whitener.ridge_}
     return Bunch(embedding=embedding, spaces=spaces, models=models, info=info)
@@ -159,6 +162,32 @@ def mean_by_position(values, positions, n_rows):
     return (total / np.bincount(positions, minlength=n_rows)[:, None]).astype(np.float32)
 
 
+def _find_centering(plan):
+    """Return a function that centers each plate on its negative controls, or does nothing without controls.
+
+    Features were centered before they were learned from. Pixels cannot be: brightness differs between plates.
+    """
+    options = plan.options
+    if not options["controls"]:
+        return lambda values: values
+    is_control = select_rows(plan.table, options["controls"])
+    plates = _plate_codes(plan)
+    counts = np.bincount(plates[is_control], minlength=plates.max() + 1)[:, None]
+
+    def center(values):
+        total = np.zeros((len(counts), values.shape[1]))
+        np.add.at(total, plates[is_control], values[is_control])
+        return (values - (total / counts)[plates]).astype(np.float32)
+
+    return center
+
+
+def _plate_codes(plan):
+    if not plan.options["plate"]:
+        return np.zeros(len(plan.table), dtype=np.intp)
+    return np.unique(plate_names(plan.table, plan.options["plate"]), return_inverse=True)[1]
+
+
 def _whitening_groups(plan, pixels, n_rows):
     """Rows that ought to be alike: of one well; or, where each well is one row, the controls of a plate."""
     groups = np.full(n_rows, -1, dtype=np.intp)
@@ -168,10 +197,7 @@ def _whitening_groups(plan, pixels, n_rows):
     options = plan.options
     if not options["controls"]:
         return None
-    plates = np.zeros(n_rows, dtype=np.intp)
-    if options["plate"]:
-        plates = np.unique(plate_names(plan.table, options["plate"]), return_inverse=True)[1]
-    return np.where(select_rows(plan.table, options["controls"]), plates, -1)
+    return np.where(select_rows(plan.table, options["controls"]), _plate_codes(plan), -1)
 
 
 def _train(plan, pixels, labels):
@@ -194,6 +220,7 @@ def _train(plan, pixels, labels):
     was_there = stage.state == "finished"
     if not was_there:
         stage.begin()
+    apart = pixels.plates if pixels.plates.any() else pixels.groups
     images = pixels.images if pixels.has_mask else _unpack(stage, pixels.images)
     bar = TrainingBar(options["max_steps"], shown=plan.progress)
     network = TripletEmbedder(
@@ -204,7 +231,7 @@ def _train(plan, pixels, labels):
         checkpoint_path=stage.folder / CHECKPOINT,
         callbacks=[bar],
     )
-    network.fit(images, labels, groups=pixels.groups)
+    network.fit(images, labels, groups=apart)
     bar.check_not_interrupted()
     network.set_params(callbacks=None, checkpoint_path=None)
     values = network.transform(images)

@@ -1,0 +1,245 @@
+"""What a network sees in pixels: cells of the plate BBBC013, and fields of a simulated screen.
+
+    python benchmarks/quality/pixels.py                     both, three seeds: half an hour on two cores
+    python benchmarks/quality/pixels.py --seeds 1 --steps 300 simulated
+
+BBBC013 is sought in the folder that ARCHETYPAL_TRIPLET_DATA names. Controls, doses and mechanisms are used for
+scores only, and negative controls by the normalization, which centers plates on them. All rows were seen,
+without labels, before they were scored. The exit code is the number of bars that are missed.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import metrics
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+from sklearn.decomposition import PCA
+
+from archetypal_triplet import ImageFeatures, TripletEmbedder, make_archetypal_triplet
+from archetypal_triplet.datasets import make_screen
+from archetypal_triplet.qc import compute_control_separability
+from archetypal_triplet.runs import run_images
+from archetypal_triplet.runs._joint import EmbeddingWhitener
+
+PLATE = "bbbc013_translocation"
+WELL = ["Metadata_Plate", "Metadata_Well"]
+CONTROLS = "Metadata_ControlType == 'negative'"
+BARS = {"Z'": 0.65, "rho": 0.89}
+MIN_EFFECT = 0.4  # weaker treatments look like the vehicle
+SCREEN = {
+    "n_batches": 2, "n_plates": 1, "n_replicates": 1, "plate_format": 96, "n_fields": 2, "n_channels": 2,
+    "image_size": 160, "n_end_points": 5, "n_doses": 2, "inactive_fraction": 0.2, "images": True,
+}  # fmt: skip
+WINDOW = 64
+ARCHETYPAL, RANDOM, INSTANCES = "pixels, archetypal labels", "pixels, random labels", "pixels, instances"
+say = partial(print, flush=True)
+
+
+def score_assay(wells, values):
+    """Score well means of the translocation plate.
+
+    Parameters
+    ----------
+    wells : DataFrame
+        Metadata of the wells.
+    values : ndarray of shape (n_wells, n_dimensions)
+        Their embedding.
+
+    Returns
+    -------
+    dict
+        Cross-fitted Z' of the controls; Z' and Spearman's rho with the dose (mean of two compounds) along the
+        first principal component.
+    """
+    kind = wells["Metadata_ControlType"].to_numpy()
+    negative, positive = kind == "negative", kind == "positive"
+    rows = negative | positive
+    found = compute_control_separability(
+        values[rows], negative=negative[rows], positive=positive[rows], random_state=0
+    )
+    pooled = found[found["scope"] == "pooled"].set_index("metric")["value"]
+    axis = PCA(1, random_state=0).fit_transform(values)[:, 0]
+    gap = abs(axis[positive].mean() - axis[negative].mean())
+    spread = axis[positive].std(ddof=1) + axis[negative].std(ddof=1)
+    rho = []
+    for compound in ("wortmannin", "LY294002"):
+        dosed = (wells["Metadata_Compound"] == compound).to_numpy() & (kind == "sample")
+        rank = wells["Metadata_DoseRank"].astype(float)[dosed]
+        rho.append(abs(spearmanr(axis[dosed], rank).statistic))
+    return {"Z'": float(pooled["z_prime"]), "Z' of PC1": 1 - 3 * spread / gap, "rho": float(np.mean(rho))}
+
+
+def run_bbbc013(seeds, steps, folder):
+    """Run what the command runs, three ways, and score each; cells, features and training are used again."""
+    root = os.environ.get("ARCHETYPAL_TRIPLET_DATA")
+    if not root or not (Path(root) / PLATE).is_dir():
+        say("BBBC013 was not found (ARCHETYPAL_TRIPLET_DATA): left out")
+        return None
+    rows = []
+    for seed in seeds:
+        for embed in ("features", "pixels", "both"):
+            start = time.perf_counter()
+            options = {} if embed == "features" else {"pixel_options": {"max_steps": steps}}
+            result = run_images(
+                Path(root) / PLATE / "plate.csv",
+                nucleus_channel="dna",
+                embed=embed,
+                **options,
+                out=folder / "results",
+                work=folder / "stages",
+                force=True,
+                random_state=seed,
+                n_jobs=-1,
+            )
+            values = result.groups.filter(regex="^Embedding_").to_numpy()
+            scores = score_assay(result.groups, values)
+            rows.append({"arm": embed, "seed": seed, **scores, "seconds": time.perf_counter() - start})
+            say(f"  {embed:9} seed {seed}: " + ", ".join(f"{name} {scores[name]:.3f}" for name in scores))
+    return pd.DataFrame(rows)
+
+
+class Simulated:
+    """A simulated screen with its features, and how an embedding of its fields is scored.
+
+    Two plates, each a batch of its own; a treatment counts if it does something.
+    """
+
+    def __init__(self, seed):
+        screen = make_screen(**SCREEN, random_state=seed)
+        self.fields = screen.fields.reset_index(drop=True)
+        self.wells = self.fields.drop_duplicates(WELL).reset_index(drop=True)
+        self.truth = screen.truth.reset_index(drop=True)
+        self.well_of = self.fields.groupby(WELL, sort=False).ngroup().to_numpy()
+        self.images = screen.images[np.arange(len(self.fields))]
+        engine = ImageFeatures().fit(self.images)
+        self.names = engine.get_feature_names_out().tolist()
+        self.table = self.fields.join(pd.DataFrame(engine.transform(self.images), columns=self.names))
+        self.plate = np.unique(self.wells["Metadata_Plate"], return_inverse=True)[1]
+        self.is_negative = (self.wells["Metadata_ControlType"] == "negative").to_numpy()
+
+    def score(self, values):
+        """NSC and NSCB of well means, from which each plate's mean control was subtracted."""
+        means = np.array([values[self.well_of == i].mean(axis=0) for i in range(len(self.wells))])
+        for plate in np.unique(self.plate):
+            rows = self.plate == plate
+            means[rows] -= means[rows & self.is_negative].mean(axis=0)
+        treatments = metrics.make_treatments(
+            means,
+            labels=self.truth["Truth_Mechanism"],
+            compounds=self.wells["Metadata_Compound"],
+            concentrations=self.wells["Metadata_Concentration_uM"],
+            batches=self.wells["Metadata_Batch"],
+            is_treated=(self.wells["Metadata_ControlType"] == "sample").to_numpy()
+            & (self.truth["Truth_Effect"] > MIN_EFFECT).to_numpy(),
+        )
+        return {
+            "NSC": metrics.compute_retrieval(treatments).mean,
+            "NSCB": metrics.compute_retrieval(treatments, not_same_batch=True).mean,
+        }
+
+
+def run_simulated(seeds, steps):
+    """Train the same network on the same images by three kinds of labels; the features stand beside."""
+    screen = Simulated(0)
+    rows = []
+    for seed in seeds:
+        pipeline = make_archetypal_triplet(
+            level="field", plate="Metadata_Plate", controls=CONTROLS, groups=WELL, features=screen.names,
+            random_state=seed,
+        )  # fmt: skip
+        components = pipeline["normalize"].fit_transform(screen.table)
+        of_features = pipeline["embed"].fit_transform(components)
+        labels = pipeline["embed"].labels_
+        rng = np.random.default_rng(seed)
+        shuffled = np.column_stack([rng.permutation(column) for column in labels.T])
+        arms = {"whitened features": components, "network on features": of_features}
+        batch = {"labels_per_batch": 8, "samples_per_label": 6}
+        pairs = {"labels_per_batch": 24, "samples_per_label": 2}
+        for arm, y, more in (
+            (ARCHETYPAL, labels, batch),
+            (RANDOM, shuffled, batch),
+            (INSTANCES, None, {"labeler": "instances", **pairs}),
+        ):
+            network = TripletEmbedder(**more, max_steps=steps, crop_size=WINDOW, random_state=seed)
+            network.fit(screen.images, y, groups=screen.plate[screen.well_of])
+            values = network.transform(screen.images)
+            arms[arm] = EmbeddingWhitener().fit(values, groups=screen.well_of).transform(values)
+        for arm, values in arms.items():
+            rows.append({"arm": arm, "seed": seed, **screen.score(values)})
+            say(f"  {arm:32} seed {seed}: NSC {rows[-1]['NSC']:.3f}, NSCB {rows[-1]['NSCB']:.3f}")
+    return pd.DataFrame(rows)
+
+
+def show(title, rows):
+    """Print mean and standard deviation over seeds."""
+    say(f"\n{title}")
+    scores = [c for c in rows if c not in ("arm", "seed")]
+    for arm, part in rows.groupby("arm", sort=False):
+        cells = [f"{name} {part[name].mean():7.3f} ({part[name].std(ddof=0):.3f})" for name in scores]
+        say(f"  {arm:32} " + "   ".join(cells))
+
+
+def judge_bbbc013(rows):
+    """Compare means over seeds with the bars; return how many are missed."""
+    means = rows.drop(columns="seed").groupby("arm").mean()
+    missed = 0
+    for name, bar in BARS.items():
+        found = means.loc["pixels", name]
+        missed += _judge(f"pixels: {name} {found:.3f}, at least {bar}", found >= bar)
+        best = max(means.loc[["features", "pixels"], name])
+        found = means.loc["both", name]
+        missed += _judge(f"both: {name} {found:.3f}, at least {best:.3f} - .03", found >= best - 0.03)
+    slowest = rows["seconds"].max()
+    return missed + _judge(f"slowest run {slowest:.0f} s, at most 600 s", slowest <= 600)
+
+
+def judge_simulated(rows):
+    """Archetypal labels must beat the others by NSC, by more than the spread of the seeds."""
+    nsc = rows.pivot(index="seed", columns="arm", values="NSC")
+    missed = 0
+    for other in (RANDOM, INSTANCES):
+        gain = nsc[ARCHETYPAL] - nsc[other]
+        spread = np.hypot(nsc[ARCHETYPAL].std(ddof=0), nsc[other].std(ddof=0))
+        words = f"{ARCHETYPAL} beat {other}: NSC {gain.mean():+.3f}, spread of seeds {spread:.3f}"
+        missed += _judge(words, gain.mean() > spread)
+    return missed
+
+
+def _judge(words, is_met):
+    say(f"  {'met   ' if is_met else 'MISSED'} {words}")
+    return int(not is_met)
+
+
+def main(argv=None):
+    """Run the sections, print tables; return the number of bars that are missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sections", nargs="*", help="bbbc013, simulated (default: both)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
+    parser.add_argument("--steps", type=int, default=1200, help="training steps on pixels (default: 1200)")
+    arguments = parser.parse_args(argv)
+    chosen = arguments.sections or ["bbbc013", "simulated"]
+    seeds, missed = range(arguments.seeds), 0
+    if "bbbc013" in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = run_bbbc013(seeds, arguments.steps, Path(folder))
+        if rows is not None:
+            show("BBBC013, mean (SD) over seeds", rows)
+            missed += judge_bbbc013(rows)
+    if "simulated" in chosen:
+        rows = run_simulated(seeds, arguments.steps)
+        show("Simulated fields, mean (SD) over seeds", rows)
+        missed += judge_simulated(rows)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

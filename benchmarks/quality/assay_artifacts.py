@@ -241,7 +241,5 @@ def run_restore(n_draws, cache, say):
     for arm in ("spoiled", "labels -1", "fit without"):
         rows[f"clean less {arm}"] = rows["clean"] - rows[arm]
     _summarize(rows, say)
-    return [
-        (f"embedding: clean less {arm}", rows[f"clean less {arm}"].mean(), -1, 0.02)
-        for arm in ("labels -1", "fit without")
-    ]
+    # labels of -1 alone are shown: the normalization has then seen the spoiled fields, and does not recover
+    return [("embedding: clean less fit without", rows["clean less fit without"].mean(), -1, 0.02)]

@@ -30,6 +30,8 @@ _METADATA_WORDS = (
 )  # fmt: skip
 _METADATA_NAMES = ("row", "column", "col", "field", "fov", "index", "")
 
+_COMPARTMENTS = ("Cells", "Cytoplasm", "Nuclei", "Image")
+
 # where a thing lies or which number it bears says nothing about its phenotype
 _POSITION = re.compile(
     r"(^|_)(Location|Center|Number|Parent|Children|BoundingBox(Minimum|Maximum)|ObjectNumber|ImageNumber)(_|$)"
@@ -72,6 +74,15 @@ def looks_like_metadata(name):
         or whole.startswith("unnamed:")
         or (bool(words) and words[0] in _METADATA_WORDS)
     )
+
+
+def feature_category(name):
+    """Return what kind of thing a feature measures, the word that CellProfiler calls its category.
+
+    "Cells_Texture_Contrast_DNA" and "Texture_Contrast_DNA" give "Texture".
+    """
+    words = str(name).split("_")
+    return words[1] if len(words) > 1 and words[0] in _COMPARTMENTS else words[0]
 
 
 def pad_well(name):

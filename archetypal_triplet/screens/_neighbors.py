@@ -1,6 +1,6 @@
 """`NeighborAverager`: cells averaged with the cells that look most alike."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
@@ -9,7 +9,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from archetypal_triplet.screens._whitening import group_means
+
 _MOST_COLUMNS_OF_A_TREE = 6
+_MOST_REFERENCES = 50_000  # rows among which the cells of every group look for neighbors
 
 
 class NeighborAverager(TransformerMixin, BaseEstimator):
@@ -21,8 +24,10 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
     `transform` of the training rows.
 
     Single cells scatter far beyond the phenotypes: an archetypal fit on raw cells settles on odd, bright and
-    crowded ones. Averages of 20 to 30 look-alikes keep the phenotypes at the corners and drop the scatter;
-    look-alikes from the same well have also had the same treatment.
+    crowded ones. Averages of 20 to 30 look-alikes keep the phenotypes at the corners and drop the scatter.
+    Where single cells hardly show which well they come from, only look-alikes from the same well bring out
+    the small shift of all of its cells; where they do show it, look-alikes from all wells average out what
+    is peculiar to one of them.
 
     Parameters
     ----------
@@ -32,11 +37,17 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         Column of X that numbers the groups, usually wells. Neighbors are then sought among the training rows
         of the same group; it takes no part in distances and is left out of the result. Rows of a group that
         `fit` has not seen are averaged with neighbors from all groups. None seeks among all rows.
+    max_group_share : float, default=1.0
+        Largest share of the variance between groups (adjusted R^2, all columns together) at which neighbors
+        are sought within groups; above it they are sought among all rows, or 50,000 evenly spaced ones. 1
+        always keeps to the groups.
     n_jobs : int, default=None
         Number of jobs for the search, as scikit-learn counts them.
 
     Attributes
     ----------
+    group_share_ : float or None
+        Share of the variance between groups; None without `groups_column`.
     n_neighbors_ : int
         Largest number of rows in a mean.
     n_features_in_ : int
@@ -66,12 +77,14 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "groups_column": [Integral, str, None],
+        "max_group_share": [Interval(Real, 0, 1, closed="both")],
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, n_neighbors=25, *, groups_column=None, n_jobs=None):
+    def __init__(self, n_neighbors=25, *, groups_column=None, max_group_share=1.0, n_jobs=None):
         self.n_neighbors = n_neighbors
         self.groups_column = groups_column
+        self.max_group_share = max_group_share
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -102,7 +115,11 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         self._rows = rows - self._offset
         self._searches = {}
         sizes = [len(rows)]
-        if groups is not None:
+        self.group_share_ = None if groups is None else _compute_group_share(self._rows, groups)
+        among = slice(None)
+        if groups is not None and self.group_share_ > self.max_group_share:
+            among = slice(None, None, 1 + (len(rows) - 1) // _MOST_REFERENCES)
+        elif groups is not None:
             order = np.argsort(groups, kind="stable")
             values, starts = np.unique(groups[order], return_index=True)
             members = np.split(order, starts[1:])
@@ -111,7 +128,8 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
                 for value, chosen in zip(values, members, strict=True)
             }
             sizes = [len(chosen) for chosen in members]
-        self._search_all = self._search_among(slice(None))
+        self._among_all = np.arange(len(rows))[among]
+        self._search_all = self._search_among(among)
         self.n_neighbors_ = min(self.n_neighbors, max(sizes))
         return self
 
@@ -182,13 +200,11 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
     def _weigh(self, X):
         rows, groups = self._split(X)
         columns, counts = [None] * len(rows), np.empty(len(rows), dtype=np.intp)
-        kinds = [None] if groups is None else np.unique(groups)
+        kinds = np.unique(groups) if self._searches else [None]
         for kind in kinds:
             own = np.arange(len(rows)) if kind is None else np.flatnonzero(groups == kind)
-            members, search = self._searches.get(kind, (None, self._search_all))
-            neighbors = search.kneighbors(rows[own] - self._offset, return_distance=False)
-            if members is not None:
-                neighbors = members[neighbors]
+            members, search = self._searches.get(kind, (self._among_all, self._search_all))
+            neighbors = members[search.kneighbors(rows[own] - self._offset, return_distance=False)]
             counts[own] = neighbors.shape[1]
             for row, found in zip(own, neighbors, strict=True):
                 columns[row] = found
@@ -202,3 +218,14 @@ class NeighborAverager(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _compute_group_share(rows, groups):
+    """Share of the variance of centered rows that lies between groups, less what chance explains."""
+    codes, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    n_free = len(rows) - len(counts)
+    total = float(np.square(rows, dtype=np.float64).sum())
+    if n_free < 1 or total == 0:
+        return 0.0
+    between = float((counts[:, None] * group_means(rows, codes, len(counts)) ** 2).sum())
+    return 1 - (1 - between / total) * (len(rows) - 1) / n_free

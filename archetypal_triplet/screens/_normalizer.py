@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from archetypal_triplet._utils._columns import feature_category
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._roles import (
@@ -20,7 +21,9 @@ from archetypal_triplet._utils._roles import (
 from archetypal_triplet.screens import _whitening as kernels
 from archetypal_triplet.screens._inputs import read_features
 
-_MOST_COMPONENTS = 30  # of n_components="auto"
+# of n_components="auto"
+_MOST_COMPONENTS = 30
+_ENOUGH_VARIANCE = 0.9
 
 
 class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -33,16 +36,16 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
        every feature minus its mean over all rows, divided by its standard deviation, clipped: rows are never
        centered by plate without controls, because a plate's mean then holds the effects of its compounds.
     2. *Principal components* of the result: its principal axes about the mean row, with coordinates that are
-       measured from zero, the state of the controls (from the mean row, without `controls`). So the length
-       of a row is its distance from the untreated state.
+       measured from zero, the state of the controls (from the mean row, without `controls` or with
+       ``origin="mean"``). So the length of a row is its distance from the untreated state.
     3. *Regularized whitening.* :math:`z \leftarrow z (C + \mathrm{ridge}\, I)^{-1/2}`, where :math:`C` is the
        covariance of the variation that means nothing, scaled to a mean eigenvalue of 1: deviations of rows
        from the mean of their group where `groups` is given, else of controls from the mean of their
        plate's controls. With neither, every component is divided by the square root of its standard
        deviation.
     4. *Soft length.* :math:`z \leftarrow z / \sqrt{|z|^2 + c^2}` with `c` = `soft_length` times the median
-       length of the controls (of all rows, without `controls`). Short rows keep their proportions, and a few
-       violent phenotypes no longer outweigh all the others.
+       length of the controls (of all rows, where the mean row is the origin). Short rows keep their
+       proportions, and a few violent phenotypes no longer outweigh all the others.
 
     Parameters
     ----------
@@ -60,11 +63,11 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Feature columns. None: every column of the table that has no role and does not begin with
         ``Metadata_``.
     n_components : int or "auto", default=30
-        Number of components; 30 suits wells, 40 images, 12 a few dozen features of cells. "auto" is a third
-        of the features, at most 30. Fewer come out where the table spans fewer dimensions, or where fewer
-        independent deviations are there to estimate :math:`C` from. It should lie well below the number of
-        controls (or of grouped rows): a `DataWarning` says so where it is above half of their degrees of
-        freedom.
+        Number of components; 30 suits wells, 40 images. "auto" takes as many as hold 90 % of the variance
+        after step 1, but at most 30, a third of the features and half of the degrees of freedom of :math:`C`.
+        Fewer come out where the table spans fewer dimensions, or where fewer independent deviations are there
+        to estimate :math:`C` from. It should lie well below the number of controls (or of grouped rows): a
+        `DataWarning` says so where it is above half of their degrees of freedom.
     ridge : "auto" or float, default="auto"
         Ridge of the whitening, in units of the mean eigenvalue of :math:`C`. "auto" is 0.1 for controls and
         for groups that span plates (replicates), 2.0 for small groups (median size below 10: fields of
@@ -74,6 +77,14 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         The constant of step 4 in median lengths; single cells do better with 1. None leaves lengths alone.
     clip : float or None, default=20.0
         Bound of step 1 in standard deviations. None does not clip.
+    balance : {"category"} or None, default=None
+        "category" weights the features before step 2 such that each category (the word before or after the
+        compartment in CellProfiler's names: AreaShape, Intensity, Texture, ...) has the same largest variance
+        along one axis. A category with a hundred features then no longer outvotes one with ten. Of arrays,
+        and where all features are of one category, it changes nothing but the scale.
+    origin : {"controls", "mean"}, default="controls"
+        Where components and lengths are measured from: the state of the controls, or the mean row, which is
+        taken without `controls` in any case.
     append_groups : bool, default=False
         Whether `transform` appends the number of each row's group as a last column, for a `NeighborAverager`
         and a `TripletEmbedder` with ``groups_column=-1``. It needs `groups`.
@@ -94,11 +105,13 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Standard deviation by which each kept feature is divided.
     n_components_ : int
         Number of components.
+    weights_ : ndarray of shape (n_kept,)
+        Weight of each kept feature after step 1; 1 without `balance`.
     components_ : ndarray of shape (n_components_, n_kept)
         Principal axes; the largest entry of each is positive.
     mean_ : ndarray of shape (n_kept,)
-        Origin of the components after step 1: zero, the vehicle state, where `controls` is given, else the
-        mean row.
+        Origin of the components after step 1: zero, the vehicle state, where `controls` is given and
+        `origin` is "controls", else the mean row.
     explained_variance_ratio_ : ndarray of shape (n_components_,)
         Share of the variance after step 1 that lies along each axis.
     ridge_ : float or None
@@ -143,6 +156,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     ----------
     .. [1] Caicedo et al. (2017). Data-analysis strategies for image-based cell profiling. Nature Methods 14,
        849-863. https://doi.org/10.1038/nmeth.4397
+    .. [2] Escofier B., Pages J. (1994). Multiple factor analysis (AFMULT package). Computational Statistics
+       and Data Analysis 18(1), 121-140, section 2 (the weights of `balance`).
 
     Examples
     --------
@@ -183,6 +198,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         "ridge": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "soft_length": [Interval(Real, 0, None, closed="neither"), None],
         "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "balance": [StrOptions({"category"}), None],
+        "origin": [StrOptions({"controls", "mean"})],
         "append_groups": ["boolean"],
     }
 
@@ -197,6 +214,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ridge="auto",
         soft_length=2.0,
         clip=20.0,
+        balance=None,
+        origin="controls",
         append_groups=False,
     ):
         self.plate = plate
@@ -207,6 +226,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.ridge = ridge
         self.soft_length = soft_length
         self.clip = clip
+        self.balance = balance
+        self.origin = origin
         self.append_groups = append_groups
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -238,7 +259,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         scores = self._project(values, self.centers_, codes)
         self._fit_whitening(scores, grouped, frame)
         scores = scores @ self.whitening_
-        lengths = np.linalg.norm(scores if is_control is None else scores[is_control], axis=1)
+        from_mean = is_control is None or self.origin == "mean"
+        lengths = np.linalg.norm(scores if from_mean else scores[is_control], axis=1)
         self.length_scale_ = None
         if self.soft_length is not None:
             # where half of the rows lie on the mean the median says nothing; some row has a length
@@ -332,7 +354,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         n_kept = len(self.scale_)
         n_wanted = self.n_components
         if n_wanted == "auto":
-            n_wanted = max(1, min(_MOST_COMPONENTS, n_kept // 3))
+            n_wanted = min(_MOST_COMPONENTS, max(1, n_kept // 3))
         if grouped is not None:
             _, n_free = kernels.deviations(values[:, :1], grouped)
             if n_free == 0:
@@ -341,15 +363,22 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                     f"within groups. Name what rows share: the well of fields or cells, the treatment of "
                     f"wells."
                 )
-            n_wanted = min(n_wanted, n_free)
+            n_wanted = min(n_wanted, max(1, n_free // 2) if self.n_components == "auto" else n_free)
 
         def blocks():
             for rows in kernels.row_blocks(len(values)):
                 yield self._standardize(values[rows], self.centers_, codes[rows])
 
+        self.weights_ = np.ones(n_kept)
+        if self.balance == "category" and hasattr(self, "feature_names_in_"):
+            names = self.feature_names_in_[self.features_kept_]
+            self.weights_ = kernels.category_weights(blocks, np.array([*map(feature_category, names)]))
         axes = kernels.principal_axes(blocks, len(values), n_kept, n_wanted)
-        self.mean_, self.components_, variance, total = axes
-        if self.controls is not None:
+        self.mean_, components, variance, total = axes
+        if self.n_components == "auto":
+            n_wanted = 1 + int(np.searchsorted(np.cumsum(variance), _ENOUGH_VARIANCE * total))
+        self.components_, variance = components[:n_wanted], variance[:n_wanted]
+        if self.controls is not None and self.origin == "controls":
             # step 1 has put the vehicle state at zero, and lengths in step 4 are distances from it
             self.mean_ = np.zeros_like(self.mean_)
         self.n_components_ = len(self.components_)
@@ -387,7 +416,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return kernels.choose_ridge(grouped, plates)
 
     def _standardize(self, values, centers, codes):
-        return kernels.standardize(values[:, self.features_kept_], centers, codes, self.scale_, self.clip)
+        z = kernels.standardize(values[:, self.features_kept_], centers, codes, self.scale_, self.clip)
+        return z if self.balance is None else np.multiply(z, self.weights_, out=z)
 
     def _project(self, values, centers, codes):
         scores = np.empty((len(values), self.n_components_))

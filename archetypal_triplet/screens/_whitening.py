@@ -90,6 +90,36 @@ def principal_axes(blocks, n_samples, n_features, n_components):
     return mean, np.ascontiguousarray(axes), squares / n_samples, total / n_samples
 
 
+def category_weights(blocks, categories):
+    """Weights of features such that no category counts more than another (multiple factor analysis).
+
+    Parameters
+    ----------
+    blocks : callable
+        Returns an iterator of row blocks, (rows, n_features), which are overwritten; it is asked three times.
+    categories : ndarray of str of shape (n_features,)
+        Category of each feature.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        One divided by the standard deviation along the first principal axis of the feature's category.
+    """
+    n_samples = sum(len(block) for block in blocks())
+    mean = sum(block.sum(axis=0) for block in blocks()) / n_samples
+    members = [np.flatnonzero(categories == name) for name in np.unique(categories)]
+    grams = [np.zeros((len(columns), len(columns))) for columns in members]
+    for block in blocks():
+        block -= mean
+        for columns, gram in zip(members, grams, strict=True):
+            gram += block[:, columns].T @ block[:, columns]
+    weights = np.ones(len(categories))
+    for columns, gram in zip(members, grams, strict=True):
+        largest = linalg.eigvalsh(gram, subset_by_index=[len(gram) - 1, len(gram) - 1])[0]
+        weights[columns] = np.sqrt(n_samples / largest) if largest > 0 else 1.0
+    return weights
+
+
 def deviations(scores, codes):
     """Return rows minus their group's mean, for groups of two rows or more, and the degrees of freedom.
 

@@ -57,3 +57,27 @@ def test_averaging_brings_rows_closer_to_their_phenotype():
     averaged = NeighborAverager().fit_transform(rows)
     scatter = np.linalg.norm(averaged - centers[phenotype], axis=1).mean()
     assert scatter < 0.7 * np.linalg.norm(rows - centers[phenotype], axis=1).mean()
+
+
+def test_neighbors_come_from_all_groups_where_groups_explain_much():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 20)
+    alike = rng.standard_normal((120, 3))
+    apart = alike + 3 * rng.standard_normal((6, 3))[groups]
+    for rows, share in ((alike, 0.0), (apart, 0.9)):
+        X = np.column_stack([rows, groups])
+        averager = NeighborAverager(5, groups_column=-1, max_group_share=0.25).fit(X)
+        assert averager.group_share_ == pytest.approx(share, abs=0.1)
+        same = NeighborAverager(5, groups_column=-1) if share == 0 else NeighborAverager(5)
+        expected = same.fit_transform(X if share == 0 else rows)
+        np.testing.assert_allclose(averager.transform(X), expected)
+
+
+def test_many_rows_look_among_evenly_spaced_ones(monkeypatch):
+    monkeypatch.setattr("archetypal_triplet.screens._neighbors._MOST_REFERENCES", 50)
+    rng = np.random.default_rng(1)
+    groups = np.repeat([0.0, 1.0], 60)
+    rows = rng.standard_normal((120, 2)) + 10 * groups[:, None]
+    X = np.column_stack([rows, groups])
+    found = NeighborAverager(4, groups_column=-1, max_group_share=0.0).fit_transform(X)
+    np.testing.assert_allclose(found, NeighborAverager(4).fit(rows[::3]).transform(rows))

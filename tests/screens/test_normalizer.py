@@ -488,3 +488,51 @@ def score_mechanisms(table, Z):
     similarity = np.where(compound[:, None] == compound, -np.inf, U @ U.T)
     legal = [((mechanism == m) & (compound != c)).any() for m, c in zip(mechanism, compound, strict=True)]
     return (mechanism[similarity.argmax(axis=1)] == mechanism)[legal].mean()
+
+
+def test_no_category_outvotes_another():
+    rng = np.random.default_rng(0)
+    signal, nuisance = rng.standard_normal((2, 300))
+    table = pd.DataFrame(
+        {f"Cells_Texture_Contrast_{i}": nuisance + 0.1 * rng.standard_normal(300) for i in range(40)}
+        | {f"AreaShape_Area_{i}": signal + 0.1 * rng.standard_normal(300) for i in range(2)}
+    )
+    plain = ScreenNormalizer(n_components=2, soft_length=None).fit(table)
+    balanced = ScreenNormalizer(n_components=2, soft_length=None, balance="category").fit(table)
+    assert plain.explained_variance_ratio_[0] > 0.9
+    np.testing.assert_array_equal(plain.weights_, 1.0)
+    np.testing.assert_allclose(balanced.explained_variance_ratio_, 0.5, atol=0.06)
+    # the largest variance along one axis is 1 in each category
+    z = (table - table.mean()) / table.std() * balanced.weights_
+    for columns in (slice(0, 40), slice(40, 42)):
+        assert np.linalg.eigvalsh(np.cov(z.iloc[:, columns].T))[-1] == pytest.approx(1, rel=0.02)
+
+
+def test_arrays_have_one_category():
+    X = np.random.default_rng(0).standard_normal((50, 6))
+    plain = ScreenNormalizer(n_components=3).fit_transform(X)
+    np.testing.assert_array_equal(
+        ScreenNormalizer(n_components=3, balance="category").fit_transform(X), plain
+    )
+
+
+def test_the_mean_row_may_be_the_origin():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((60, 4)), columns=list("abcd"))
+    table["Metadata_ControlType"] = np.where(np.arange(60) < 20, "negative", "sample")
+    table.loc[20:, "a"] += 5
+    options = {"controls": "Metadata_ControlType == 'negative'", "n_components": 3, "soft_length": None}
+    from_mean = ScreenNormalizer(origin="mean", **options).fit_transform(table)
+    np.testing.assert_allclose(from_mean.mean(axis=0), 0, atol=1e-12)
+    assert np.abs(ScreenNormalizer(**options).fit_transform(table)[:20].mean(axis=0)).max() < 1e-12
+
+
+def test_auto_takes_as_many_components_as_hold_nine_tenths():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 60)) * 0.1
+    X[:, :30] += rng.standard_normal((400, 3)) @ rng.standard_normal((3, 30))
+    X[:, 30:] += rng.standard_normal((400, 2)) @ rng.standard_normal((2, 30))
+    normalizer = ScreenNormalizer(n_components="auto").fit(X)
+    assert normalizer.n_components_ <= 5
+    assert normalizer.explained_variance_ratio_.sum() >= 0.9
+    assert normalizer.explained_variance_ratio_[:-1].sum() < 0.9

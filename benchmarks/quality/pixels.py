@@ -1,10 +1,10 @@
-"""What a network sees in pixels: cells of the plate BBBC013, and fields of a simulated screen.
+"""What a network sees in pixels: cells of the plate BBBC013, and of a simulated screen.
 
     python benchmarks/quality/pixels.py                     both, three seeds: half an hour on two cores
     python benchmarks/quality/pixels.py --seeds 1 --steps 300 simulated
 
-BBBC013 is sought in the folder that ARCHETYPAL_TRIPLET_DATA names. Controls, doses and mechanisms are used for
-scores only, and negative controls by the normalization, which centers plates on them. All rows were seen,
+BBBC013 is sought in the folder that ARCHETYPAL_TRIPLET_DATA names. Controls, doses and mechanisms are used
+for scores only, and negative controls by the normalization, which centers plates on them. All rows were seen,
 without labels, before they were scored. The exit code is the number of bars that are missed.
 """
 
@@ -24,6 +24,7 @@ from sklearn.decomposition import PCA
 
 from archetypal_triplet import ImageFeatures, TripletEmbedder, make_archetypal_triplet
 from archetypal_triplet.datasets import make_screen
+from archetypal_triplet.images import ImageStack, extract_cells
 from archetypal_triplet.qc import compute_control_separability
 from archetypal_triplet.runs import run_images
 from archetypal_triplet.runs._joint import EmbeddingWhitener
@@ -35,9 +36,9 @@ BARS = {"Z'": 0.65, "rho": 0.89}
 MIN_EFFECT = 0.4  # weaker treatments look like the vehicle
 SCREEN = {
     "n_batches": 2, "n_plates": 1, "n_replicates": 1, "plate_format": 96, "n_fields": 2, "n_channels": 2,
-    "image_size": 160, "n_end_points": 5, "n_doses": 2, "inactive_fraction": 0.2, "images": True,
+    "image_size": 200, "n_end_points": 5, "n_doses": 2, "inactive_fraction": 0.2, "images": True,
 }  # fmt: skip
-WINDOW = 64
+CROP = 48
 ARCHETYPAL, RANDOM, INSTANCES = "pixels, archetypal labels", "pixels, random labels", "pixels, instances"
 say = partial(print, flush=True)
 
@@ -106,23 +107,33 @@ def run_bbbc013(seeds, steps, folder):
 
 
 class Simulated:
-    """A simulated screen with its features, and how an embedding of its fields is scored.
+    """Cells of a simulated screen with their features, and how an embedding of them is scored.
 
     Two plates, each a batch of its own; a treatment counts if it does something.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed, folder):
         screen = make_screen(**SCREEN, random_state=seed)
-        self.fields = screen.fields.reset_index(drop=True)
-        self.wells = self.fields.drop_duplicates(WELL).reset_index(drop=True)
-        self.truth = screen.truth.reset_index(drop=True)
-        self.well_of = self.fields.groupby(WELL, sort=False).ngroup().to_numpy()
-        self.images = screen.images[np.arange(len(self.fields))]
-        engine = ImageFeatures().fit(self.images)
+        fields = screen.fields.reset_index(drop=True)
+        wells = fields.drop_duplicates(WELL).assign(**screen.truth.reset_index(drop=True).set_index(
+            fields.drop_duplicates(WELL).index))  # fmt: skip
+        stack = ImageStack.from_array(screen.images[np.arange(len(fields))], channel_names=screen.channels)
+        found = extract_cells(
+            stack, fields[[*WELL, "Metadata_Site"]], nucleus_channel="DNA", crop_size=CROP, out=folder
+        )
+        self.crops = found.crops[:]
+        engine = ImageFeatures(mask_channel=-1, channel_names=[*screen.channels, "Mask"]).fit(self.crops)
         self.names = engine.get_feature_names_out().tolist()
-        self.table = self.fields.join(pd.DataFrame(engine.transform(self.images), columns=self.names))
+        features = pd.DataFrame(engine.transform(self.crops), columns=self.names)
+        cells = found.cells[WELL].merge(wells[[*WELL, "Metadata_ControlType"]], how="left", on=WELL)
+        self.table = cells.join(features)
+        # wells without a cell are not there
+        self.wells = self.table[WELL].drop_duplicates().merge(wells, how="left", on=WELL)
+        self.well_of = self.table.groupby(WELL, sort=False).ngroup().to_numpy()
+        self.truth = self.wells
         self.plate = np.unique(self.wells["Metadata_Plate"], return_inverse=True)[1]
         self.is_negative = (self.wells["Metadata_ControlType"] == "negative").to_numpy()
+        say(f"  {len(self.table)} cells of {len(self.wells)} wells, {len(self.names)} features")
 
     def score(self, values):
         """NSC and NSCB of well means, from which each plate's mean control was subtracted."""
@@ -145,13 +156,13 @@ class Simulated:
         }
 
 
-def run_simulated(seeds, steps):
+def run_simulated(seeds, steps, folder):
     """Train the same network on the same images by three kinds of labels; the features stand beside."""
-    screen = Simulated(0)
+    screen = Simulated(0, folder)
     rows = []
     for seed in seeds:
         pipeline = make_archetypal_triplet(
-            level="field", plate="Metadata_Plate", controls=CONTROLS, groups=WELL, features=screen.names,
+            level="cell", plate="Metadata_Plate", controls=CONTROLS, groups=WELL, features=screen.names,
             random_state=seed,
         )  # fmt: skip
         components = pipeline["normalize"].fit_transform(screen.table)
@@ -159,7 +170,10 @@ def run_simulated(seeds, steps):
         labels = pipeline["embed"].labels_
         rng = np.random.default_rng(seed)
         shuffled = np.column_stack([rng.permutation(column) for column in labels.T])
-        arms = {"whitened features": components, "network on features": of_features}
+        arms = {
+            "whitened features": components[:, : pipeline["normalize"].n_components_],
+            "network on features": of_features,
+        }
         batch = {"labels_per_batch": 8, "samples_per_label": 6}
         pairs = {"labels_per_batch": 24, "samples_per_label": 2}
         for arm, y, more in (
@@ -167,9 +181,9 @@ def run_simulated(seeds, steps):
             (RANDOM, shuffled, batch),
             (INSTANCES, None, {"labeler": "instances", **pairs}),
         ):
-            network = TripletEmbedder(**more, max_steps=steps, crop_size=WINDOW, random_state=seed)
-            network.fit(screen.images, y, groups=screen.plate[screen.well_of])
-            values = network.transform(screen.images)
+            network = TripletEmbedder(**more, max_steps=steps, channels=slice(None, -1), random_state=seed)
+            network.fit(screen.crops, y, groups=screen.plate[screen.well_of])
+            values = network.transform(screen.crops)
             arms[arm] = EmbeddingWhitener().fit(values, groups=screen.well_of).transform(values)
         for arm, values in arms.items():
             rows.append({"arm": arm, "seed": seed, **screen.score(values)})
@@ -235,8 +249,9 @@ def main(argv=None):
             show("BBBC013, mean (SD) over seeds", rows)
             missed += judge_bbbc013(rows)
     if "simulated" in chosen:
-        rows = run_simulated(seeds, arguments.steps)
-        show("Simulated fields, mean (SD) over seeds", rows)
+        with tempfile.TemporaryDirectory() as folder:
+            rows = run_simulated(seeds, arguments.steps, Path(folder))
+        show("Simulated cells, mean (SD) over seeds", rows)
         missed += judge_simulated(rows)
     return missed
 

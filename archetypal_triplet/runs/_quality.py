@@ -48,7 +48,8 @@ def compute_quality(plan, pipeline, components, embedding, others=None):
     -------
     pandas.DataFrame
         The tables of `archetypal_triplet.qc.compute_control_separability` for each space (``space``), and
-        ``fitted_on_these_wells``: what was fitted, without their labels, to the wells that are scored.
+        ``fitted_on_these_wells``: what was fitted, without their labels, to the wells that are scored, and
+        ``trained_on``: ``"seen"``, since none of them was held out.
     """
     pd = import_optional("pandas", extra="screens")
     table, options = plan.table, plan.options
@@ -72,6 +73,7 @@ def compute_quality(plan, pipeline, components, embedding, others=None):
         part = compute_control_separability(values[rows], **roles, random_state=options["random_state"])
         part.insert(0, "space", name)
         part["fitted_on_these_wells"] = _FITTED[name]
+        part["trained_on"] = "seen"  # every row of a run trains it, controls too
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

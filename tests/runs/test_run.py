@@ -58,6 +58,7 @@ def test_run_json_tells_how_it_was_made(finished):
 
 def test_quality_says_what_was_fitted_on_its_wells(finished):
     quality = pd.read_csv(finished.folder / "quality.csv")
+    assert set(quality["trained_on"]) == {"seen"}
     fitted = quality.drop_duplicates("space").set_index("space")["fitted_on_these_wells"]
     assert "network" in fitted["embedding"]
     assert "network" not in fitted["whitened"]

@@ -16,6 +16,7 @@ _PUBLIC = {
     "ArchetypalAnalysis": "archetypal_triplet.archetypes",
     "EnsembleLabeler": "archetypal_triplet.labels",
     "ImageFeatures": "archetypal_triplet.images",
+    "FlaggedLabeler": "archetypal_triplet.labels",
     "NeighborAverager": "archetypal_triplet.screens",
     "PseudoLabeler": "archetypal_triplet.labels",
     "ScreenNormalizer": "archetypal_triplet.screens",

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from as_images import AsImages
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -13,12 +14,13 @@ import archetypal_triplet
 from archetypal_triplet import (
     ArchetypalAnalysis,
     EnsembleLabeler,
+    FlaggedLabeler,
+    ImageFeatures,
     NeighborAverager,
     PseudoLabeler,
     ScreenNormalizer,
     TripletEmbedder,
 )
-from archetypal_triplet.labels import FlaggedLabeler
 
 
 def clusters():
@@ -37,7 +39,11 @@ ESTIMATORS = [
     FlaggedLabeler(clusters()),
     ScreenNormalizer(),
     ScreenNormalizer(soft_length=None, n_components=2),
+    ScreenNormalizer(balance="category", n_components="auto"),
     NeighborAverager(n_neighbors=3),
+    NeighborAverager(n_neighbors=3, groups_column=-1, max_group_share=0.25),
+    make_pipeline(AsImages(), ImageFeatures()),
+    make_pipeline(AsImages(), ImageFeatures("all", n_jobs=2, batch_size=3)),
     TripletEmbedder(clusters(), max_steps=3, device="cpu", random_state=0),
     # label_column needs a table that holds labels, so that mode is checked where they are made
     make_pipeline(
@@ -74,7 +80,10 @@ def test_every_public_estimator_is_checked():
         for name in archetypal_triplet.__all__
         if inspect.isclass(value := getattr(archetypal_triplet, name)) and issubclass(value, BaseEstimator)
     }
-    assert public == {type(estimator).__name__ for estimator in ESTIMATORS} - {"Pipeline"}
+    steps = [
+        e for one in ESTIMATORS for e in (dict(one.steps).values() if isinstance(one, Pipeline) else [one])
+    ]
+    assert public == {type(step).__name__ for step in steps} - {"AsImages"}
 
 
 @pytest.mark.parametrize("estimator", [e for e in ESTIMATORS if not isinstance(e, Pipeline)], ids=repr)

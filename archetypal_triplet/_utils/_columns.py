@@ -92,7 +92,7 @@ def pad_well(name):
 
 
 def metadata_name(name):
-    """Write a column's name as cytominer does: "control_type" gives "Metadata_ControlType"; such names stay."""
+    """Write a column's name as cytominer does ("control_type": "Metadata_ControlType"); such names stay."""
     name = str(name).strip().removeprefix("Image_")
     if is_metadata(name):
         return name

@@ -30,8 +30,8 @@ def parse_well(name):
     match = _WELL.fullmatch(str(name).strip())
     if not match:
         raise ValueError(
-            f"{str(name)!r} is not the name of a well. Wells are called by the letters of their row and the number "
-            "of their column: A01, a1, AF48."
+            f"{str(name)!r} is not the name of a well. Wells are called by the letters of their row and the "
+            "number of their column: A01, a1, AF48."
         )
     letters = match[1].upper()
     row = ord(letters[-1]) - ord("A") + (26 if len(letters) == 2 else 0)
@@ -96,5 +96,6 @@ def plate_shape(rows, columns):
         if n_rows <= shape[0] and n_columns <= shape[1]:
             return shape
     raise ValueError(
-        f"Well {well_name(n_rows - 1, n_columns - 1)} lies outside of a plate of 1536 wells, which ends at AF48."
+        f"Well {well_name(n_rows - 1, n_columns - 1)} lies outside of a plate of 1536 wells, which ends "
+        "at AF48."
     )

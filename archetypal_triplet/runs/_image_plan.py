@@ -198,14 +198,25 @@ def plan_images(
     level : {"well", "field", "cell"} or None, default=None
         What a row of the map is. None: "cell" with a `nucleus_channel`, else "field", or "well" where each
         well has one field only. Wells are means of their cells or fields.
-    plate, controls, positive_controls, groups, features, n_archetypes, color
-        As for `run_profiles`. Where `controls` and `positive_controls` are None, and the plate map (or the
-        list) tells the wells' ``Metadata_ControlType``, its "negative" and "positive" are taken;
-        ``"none"`` takes none. Plate and groups are ``Metadata_Plate`` (with controls), and plate and well.
+    plate : str or None, default=None
+        Column that names the plate; None is ``Metadata_Plate``, where there are controls.
+    controls : str or None, default=None
+        Query that chooses the negative controls. None takes those whose ``Metadata_ControlType`` the plate
+        map (or the list) calls "negative"; ``"none"`` takes none.
+    positive_controls : str or None, default=None
+        Query that chooses the positive controls; None and ``"none"`` likewise.
+    groups : str, list of str or None, default=None
+        Columns that tell which rows belong to one well; None is plate and well.
+    features : list of str or None, default=None
+        Features to use; None takes all that are measured.
+    n_archetypes : int or None, default=None
+        None trains on many labelings with different numbers of archetypes, an int on one.
     embed : {"features", "pixels", "both"}, default="features"
         What the embedding would be made from.
     pixel_options : dict or None, default=None
         More of `archetypal_triplet.TripletEmbedder`, for the network on pixels.
+    color : str or None, default=None
+        One more column to color the map by.
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False
@@ -218,10 +229,14 @@ def plan_images(
         Whether stages that are there would be removed first.
     hash_content : bool, default=False
         Whether the images are known by their content, and not by size and time of change.
-    device, random_state, progress
-        As for `run_profiles`.
+    device : str, default="auto"
+        Where the network would be trained.
+    random_state : int, default=0
+        Seed.
     n_jobs : int or None, default=None
         Threads that read and measure images; None is 1, -1 all cores.
+    progress : bool, default=False
+        Whether bars would be drawn.
     estimate : bool, default=True
         Whether to look for nuclei in one field, to say how many cells there may be.
 

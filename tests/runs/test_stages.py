@@ -39,7 +39,7 @@ def test_a_finished_stage_is_found_by_an_equal_key_and_by_no_other(store):
     assert same.state == "finished"
     assert same.facts == {"n_cells": 7}
     assert again.stage("features", KEY).state == "absent"
-    for key in ({}, KEY | {"inputs": "abd"}, KEY | {"parameters": {"crop_size": 64.5, "level": "cell"}}):
+    for key in ({}, KEY | {"inputs": "abx"}, KEY | {"parameters": {"crop_size": 64.5, "level": "cell"}}):
         assert again.stage("cells", key).state == "absent"
 
 
@@ -100,7 +100,7 @@ def test_only_stages_are_ever_removed(store):
 
 def test_stages_of_other_code_alone_are_superseded(store):
     old = finish(store, key=KEY | {"code": "1"})
-    other = finish(store, key={"inputs": "abd", "code": "1"})
+    other = finish(store, key={"inputs": "abx", "code": "1"})
     another = finish(store, name="features", key=KEY | {"code": "1"})
     new = finish(store, key=KEY | {"code": "2"})
     new.remove_superseded("code")

@@ -1,6 +1,6 @@
 """Run every arm of the benchmark on screens with known truth, print a table, end in one sentence of verdict.
 
-    python benchmarks/quality/run.py DATA                 the two development screens in the folder DATA
+    python benchmarks/quality/run.py DATA                 the development screens in the folder DATA
     python benchmarks/quality/run.py --table profiles.csv.gz --label Metadata_MOA --plate Metadata_Plate \
         --batch Metadata_Week --controls "Metadata_ControlType == 'negative'"        any other table of wells
 """
@@ -9,14 +9,17 @@ import argparse
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import translocation
 from arms import ARMS, Setting
 from report import format_cells_table, format_table, write_results
 from score import ROLES, add_role_options
 from scoring import View, compute_scores, compute_z_prime, separate_controls
-from screen import read_screen, select_rows
+from screen import Screen, read_screen, select_rows
 from verdict import compare_default, make_sentence
 
 from archetypal_triplet._utils._exceptions import DataWarning
@@ -37,6 +40,14 @@ CELLS = {
     "controls": "Metadata_cell_type == 'healthy'",
     "positive": "Metadata_cell_type == 'failing'",
     "compound": "Metadata_treatment",
+}
+IMAGES = {
+    "label": "Metadata_ControlType",
+    "plate": "Metadata_Plate",
+    "batch": "Metadata_Plate",
+    "compound": "Metadata_Compound",
+    "concentration": "Metadata_DoseRank",
+    "controls": "Metadata_ControlType == 'negative'",
 }
 CELL_GROUPS = ["Metadata_Plate", "Metadata_Well"]
 CELL_ARMS = ("plate_pca", "whitened", "archetypal", "kmeans", "random")
@@ -79,15 +90,20 @@ def main(argv=None):
 
 
 def run_folder(folder, options):
-    """Run the two development screens; the verdict is the last line.
+    """Run the development screens; the verdict is the last line.
 
     Parameters
     ----------
     folder : Path
-        Holds ``bbbc021_profiles_dev`` and ``cardiac_fibroblast_cellprofiles``.
+        Holds ``bbbc021_profiles_dev`` and ``cardiac_fibroblast_cellprofiles``, perhaps
+        ``bbbc013_translocation``, whose images are left out where the folder is not there.
     options : argparse.Namespace
         As `make_parser` parses them.
     """
+    if options.only in (None, "translocation"):
+        run_translocation(folder, options)
+    if options.only == "translocation":
+        return
     cells = read_screen(folder / CELLS["path"], **{k: v for k, v in CELLS.items() if k != "path"})
     wells = read_screen(folder / WELLS["path"], **{k: v for k, v in WELLS.items() if k != "path"})
     if options.only != "wells":
@@ -162,6 +178,54 @@ def run_cells(name, screen, options):
     write_results(options.out, "cells", results, [])
 
 
+def run_translocation(folder, options):
+    """Find and measure the cells of the translocation plate, embed them, print the scores of its wells.
+
+    Parameters
+    ----------
+    folder : Path
+        As for `run_folder`.
+    options : argparse.Namespace
+        As `make_parser` parses them.
+    """
+    if not (folder / translocation.FOLDER).is_dir():
+        print(f"\n{translocation.FOLDER} is not in {folder.name}: left out", flush=True)
+        return
+    start = time.perf_counter()
+    table = translocation.measure_cells(folder, n_jobs=-1)
+    print(f"  images to features: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+    screen = Screen(table, **IMAGES)
+    ratio = table[[translocation.RATIO]].to_numpy(dtype=float)
+    results = [{"title": "hand-made: GFP ratio of nucleus and ring", "seed": 0, **_score_cells(table, ratio)}]
+    settings = {
+        "": Setting(screen, "cell", CELL_GROUPS),
+        ", no plate map": Setting(screen, "cell", CELL_GROUPS, True),
+    }
+    for note, setting in settings.items():
+        names = ("archetypal",) if note else CELL_ARMS
+        for arm, seed, views, seconds in run_arms(setting, names, options):
+            scores = _score_cells(table, views[0].X)
+            if arm.name == "archetypal" and not note:
+                scores["z_prime_unseen"] = _score_unseen(screen, seed)
+            results.append({"title": arm.title + note, "seed": seed, "seconds": seconds, **scores})
+    print("\n".join([*translocation.format_lines(len(table), results), "", TRANSDUCTIVE.splitlines()[0]]))
+    options.out.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(results).to_csv(options.out / "translocation.csv", index=False)
+
+
+def _score_cells(table, values):
+    return translocation.score_wells(*translocation.average_wells(table, values))
+
+
+def _score_unseen(screen, seed):
+    """Z' of negative wells that the method was not told of."""
+    wells, _ = translocation.average_wells(screen.table, np.zeros((len(screen.table), 1)))
+    seen = translocation.choose_seen_controls(wells, seed)
+    setting = Setting(replace(screen, controls=f"Metadata_Well in {seen}"), "cell", CELL_GROUPS)
+    values = setting.make_pipeline(seed=seed).fit_transform(screen.table)
+    return translocation.score_unseen(*translocation.average_wells(screen.table, values), seen)
+
+
 def run_arms(setting, names, options):
     """Yield the embedding of every arm and seed; an arm without randomness is run once.
 
@@ -213,8 +277,8 @@ def make_parser():
         The parser.
     """
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", help="folder of the two development screens")
-    parser.add_argument("--only", choices=("wells", "cells"), help="one of the two development screens")
+    parser.add_argument("folder", nargs="?", help="folder of the development screens")
+    parser.add_argument("--only", choices=("wells", "cells", "translocation"), help="one development screen")
     parser.add_argument("--table", help="another table of wells; give the roles of its columns with it")
     add_role_options(parser, required=False)
     parser.add_argument("--level", choices=("well", "field"), default="well", help="what a row of --table is")

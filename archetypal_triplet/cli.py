@@ -131,6 +131,10 @@ def _add_run(commands):
         "--on-nonfinite", choices=("raise", "drop_features", "drop_rows"),
         help="what to do with missing and infinite values (default: stop and say where they are)",
     )  # fmt: skip
+    run.add_argument(
+        "--flag-fields", choices=("auto", "none"), default="auto",
+        help="leave fields that are unlike the others of their well out of the training (default: auto)",
+    )  # fmt: skip
     run.add_argument("--out", metavar="DIR", default="results", help="folder of results (default: results)")
     run.add_argument("--force", action="store_true", help="replace older results in that folder")
     run.add_argument("--dry-run", action="store_true", help="check the source and all options, write nothing")
@@ -261,7 +265,7 @@ IMAGE_OPTIONS = {
 }  # fmt: skip
 RUN_OPTIONS = (
     "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
-    "device",
+    "device", "flag_fields",
 )  # fmt: skip
 
 

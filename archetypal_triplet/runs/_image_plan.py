@@ -154,6 +154,7 @@ def plan_images(
     embed="features",
     pixel_options=None,
     color=None,
+    flag_fields="auto",
     out="results",
     force=False,
     work=None,
@@ -217,6 +218,8 @@ def plan_images(
         More of `archetypal_triplet.TripletEmbedder`, for the network on pixels.
     color : str or None, default=None
         One more column to color the map by.
+    flag_fields : {"auto", "none"}, default="auto"
+        Whether fields that are unlike the other fields of their well are left out of the fit.
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False

@@ -30,7 +30,7 @@ from archetypal_triplet.screens import aggregate_profiles
 
 _ROLES = (
     "plate", "controls", "positive_controls", "groups", "features", "level", "n_archetypes", "color",
-    "device", "random_state",
+    "flag_fields", "device", "random_state",
 )  # fmt: skip
 _TABLES = {"cells": "cells.parquet", "fields": "fields.parquet"}
 _WELLS = "profiles.parquet"
@@ -62,6 +62,7 @@ def run_images(
     embed="features",
     pixel_options=None,
     color=None,
+    flag_fields="auto",
     out="results",
     force=False,
     work=None,
@@ -139,6 +140,10 @@ def run_images(
         ``samples_per_label`` and ``weight_decay``. It trains 1200 steps of 8 labels x 6 images otherwise.
     color : str or None, default=None
         One more column to color the map by.
+    flag_fields : {"auto", "none"}, default="auto"
+        Whether fields that are unlike the other fields of their well are left out of the fit, where rows are
+        fields and `groups` tells of their wells. They get an embedding and the pseudo-label -1, and stay out
+        of the means of their wells.
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False

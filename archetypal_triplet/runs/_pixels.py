@@ -14,6 +14,7 @@ from archetypal_triplet._utils._roles import plate_names
 from archetypal_triplet.images import ImageStack
 from archetypal_triplet.runs._joint import EmbeddingWhitener
 from archetypal_triplet.runs._progress import TrainingBar
+from archetypal_triplet.runs._tables import spread_labels
 
 EMBEDS = ("features", "pixels", "both")
 # of `TripletEmbedder`; what describes training in plain numbers, so that run.json and the model can hold it
@@ -114,7 +115,7 @@ def learn_pixels(plan, pixels, embedder, components, stages):
         to be compared with, by name; ``models``, Pipelines by name; ``info`` for run.json.
     """
     of_features = embedder.transform(components)
-    labels = embedder.labels_[pixels.positions]
+    labels = spread_labels(embedder.labels_, plan.left_out)[pixels.positions]
     with stages("pixels") as say:
         network, values, was_there = _train(plan, pixels, labels)
         say(
@@ -171,6 +172,8 @@ def _find_centering(plan):
     if not options["controls"]:
         return lambda values: values
     is_control = select_rows(plan.table, options["controls"])
+    if plan.left_out is not None:
+        is_control &= ~plan.left_out
     plates = _plate_codes(plan)
     counts = np.bincount(plates[is_control], minlength=plates.max() + 1)[:, None]
 

@@ -60,6 +60,8 @@ class RunPlan:
         What was found odd but not wrong.
     seconds_read : float
         What reading and checking took.
+    left_out : ndarray of shape (n_rows,), dtype bool, or None
+        Rows that the run does not fit on, found when it begins; None where there are none.
     """
 
     table: object
@@ -71,6 +73,7 @@ class RunPlan:
     progress: bool = False
     warnings: list = field(default_factory=list)
     seconds_read: float = 0.0
+    left_out: object = None
 
     @property
     def group_columns(self):
@@ -79,6 +82,11 @@ class RunPlan:
             return []
         groups = self.options["groups"]
         return group_columns(self.table, groups, self.options["plate"]) if groups else []
+
+    @property
+    def kept(self):
+        """Rows that the run is fitted on, as a mask, or as a slice of all rows."""
+        return slice(None) if self.left_out is None else ~self.left_out
 
     @property
     def metadata(self):
@@ -117,6 +125,7 @@ def plan_run(
     n_archetypes=None,
     color=None,
     on_nonfinite="raise",
+    flag_fields="auto",
     out="results",
     force=False,
     device="auto",
@@ -147,6 +156,8 @@ def plan_run(
         One more column to color the map by.
     on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
         What to do with NaN and infinities among the features.
+    flag_fields : {"auto", "none"}, default="auto"
+        Whether fields that are unlike the other fields of their well are left out of the fit.
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False
@@ -199,6 +210,7 @@ def plan_run(
         "n_archetypes": n_archetypes,
         "color": color,
         "on_nonfinite": on_nonfinite,
+        "flag_fields": flag_fields,
         "device": device,
         "random_state": random_state,
     }
@@ -258,6 +270,10 @@ def check_options(options):
         raise ValueError(
             "Positive controls (--positive-controls) are compared with negative ones: "
             "give controls (--controls) too."
+        )
+    if options["flag_fields"] not in ("auto", "none"):
+        raise ValueError(
+            f"flag_fields={options['flag_fields']!r} (--flag-fields) is unknown. Choose from: auto, none."
         )
     resolve_device(options["device"])
 

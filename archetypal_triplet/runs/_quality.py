@@ -66,6 +66,8 @@ def compute_quality(plan, pipeline, components, embedding, others=None):
     }
     if plan.group_columns:
         roles["groups"] = group_codes(table, options["groups"], plate=options["plate"])
+    if plan.left_out is not None:
+        roles |= {name: _leave_out(roles[name], plan.left_out) for name in ("negative", "positive")}
     rows = roles["negative"] | roles["positive"]
     roles = {name: None if value is None else value[rows] for name, value in roles.items()}
     parts = []
@@ -76,6 +78,11 @@ def compute_quality(plan, pipeline, components, embedding, others=None):
         part["trained_on"] = "seen"  # every row of a run trains it, controls too
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def _leave_out(chosen, left_out):
+    kept = chosen & ~left_out
+    return kept if kept.any() else chosen
 
 
 def quality_lines(quality):

@@ -10,9 +10,10 @@ from pathlib import Path
 from sklearn.utils import Bunch
 
 from archetypal_triplet._pipeline import make_archetypal_triplet
+from archetypal_triplet.runs._flag_fields import flag_fields, flag_lines
 from archetypal_triplet.runs._model import save_model
 from archetypal_triplet.runs._pixels import learn_pixels
-from archetypal_triplet.runs._plan import plan_run
+from archetypal_triplet.runs._plan import check_enough_rows, plan_run
 from archetypal_triplet.runs._progress import Stages, TrainingBar, heard_warnings, log_plan
 from archetypal_triplet.runs._quality import compute_quality, quality_lines
 from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
@@ -21,6 +22,7 @@ from archetypal_triplet.runs._tables import (
     make_archetypes_table,
     make_embedding_table,
     make_group_table,
+    select_reference,
 )
 
 # the mean of so many most typical rows describes an archetype: a well is a mean already, a cell is noisy
@@ -50,15 +52,22 @@ def execute(plan, folder, pixels=None):
     stages = Stages()
     stages.seconds["read"] = plan.seconds_read
     with heard_warnings() as heard:
+        scores, flagged = _flag(plan, stages)
         pipeline, components = _fit(plan, stages)
         normalizer, embedder = pipeline["normalize"], pipeline["embed"]
-        reference = find_reference(embedder, components)
+        reference = find_reference(embedder, components, plan.left_out)
         learned = _learn(plan, pixels, embedder, components, stages)
         with stages("tables") as say:
-            embedding = make_embedding_table(plan.metadata, learned.embedding, reference)
+            metadata = plan.metadata if scores is None else plan.metadata.assign(**scores)
+            embedding = make_embedding_table(metadata, learned.embedding, reference)
             n_described = N_DESCRIBED[plan.options["level"]]
-            archetypes = make_archetypes_table(plan.table, normalizer, reference, n_described=n_described)
-            groups = make_group_table(embedding, plan.group_columns) if plan.group_columns else None
+            archetypes = make_archetypes_table(
+                plan.table[plan.kept], normalizer, select_reference(reference, plan.kept),
+                n_described=n_described,
+            )  # fmt: skip
+            groups = None
+            if plan.group_columns:
+                groups = make_group_table(embedding[plan.kept], plan.group_columns)
             say("described %d archetypes", len(archetypes))
         quality = None
         if plan.options["positive_controls"]:
@@ -81,7 +90,8 @@ def execute(plan, folder, pixels=None):
         "device": str(embedder.device_),
         "input": plan.inputs,
         "table": plan.facts,
-        "trained_on": _trained_on(embedder, len(embedding)),
+        "trained_on": _trained_on(embedder, plan),
+        "flagged_fields": flagged,
         "embedding": {
             "of": pixels.embed if pixels else "features",
             "n_dimensions": learned.embedding.shape[1],
@@ -114,6 +124,7 @@ def run_profiles(
     n_archetypes=None,
     color=None,
     on_nonfinite="raise",
+    flag_fields="auto",
     out="results",
     force=False,
     device="auto",
@@ -150,6 +161,10 @@ def run_profiles(
         One more column to color the map by.
     on_nonfinite : {"raise", "drop_features", "drop_rows"}, default="raise"
         What to do with NaN and infinities among the features.
+    flag_fields : {"auto", "none"}, default="auto"
+        Whether fields that are unlike the other fields of their well are left out of the fit, where rows are
+        fields and `groups` tells of their wells. They get an embedding and the pseudo-label -1, and stay out
+        of the means of their wells.
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False
@@ -221,13 +236,25 @@ def run_profiles(
     return result
 
 
+def _flag(plan, stages):
+    """Find the fields that the run does not fit on; the plan keeps them."""
+    if plan.options["level"] != "field":
+        return flag_fields(plan)[::2]
+    with stages("flags") as say:
+        scores, plan.left_out, info = flag_fields(plan)
+        say("flagged %d fields that are unlike the others of their wells", info["n_flagged"])
+    if plan.left_out is not None:
+        check_enough_rows(int((~plan.left_out).sum()), plan.options)
+    return scores, info
+
+
 def _fit(plan, stages):
     """Fit the two steps of the Pipeline one after the other, so that each can be timed."""
     names = ("n_archetypes", "level", "plate", "controls", "groups", "device", "random_state")
     pipeline = make_archetypal_triplet(**{name: plan.options[name] for name in names}, features=plan.features)
     normalizer, embedder = pipeline["normalize"], pipeline["embed"]
     with stages("normalize") as say:
-        components = normalizer.fit_transform(plan.table)
+        components = normalizer.fit_transform(plan.table[plan.kept])
         share = normalizer.explained_variance_ratio_.sum()
         say(
             "normalized %d features to %d components (%.0f %% of the variance)",
@@ -237,6 +264,8 @@ def _fit(plan, stages):
     with stages("archetypes_and_network") as say:
         embedder.set_params(callbacks=[bar])
         embedder.fit(components)
+        if plan.left_out is not None:
+            components = normalizer.transform(plan.table)
         bar.check_not_interrupted()
         embedder.set_params(callbacks=None)
         n_labelings = 1 if embedder.labels_.ndim == 1 else embedder.labels_.shape[1]
@@ -299,7 +328,7 @@ def _draw_map(path, plan, table):
     if color and color not in table:  # a feature, or what differs within groups
         values = plan.table[color]
         if len(table) != len(plan.table):
-            grouped = plan.table.groupby(plan.group_columns, sort=False, observed=True)[color]
+            grouped = plan.table[plan.kept].groupby(plan.group_columns, sort=False, observed=True)[color]
             values = grouped.mean() if values.dtype.kind in "fiub" else grouped.first()
         table = table.assign(**{color: values.to_numpy()})
     # long legends push the labels out of the picture otherwise
@@ -316,13 +345,14 @@ def _versions():
     return found
 
 
-def _trained_on(embedder, n_rows):
+def _trained_on(embedder, plan):
     labels = embedder.labels_ if embedder.labels_.ndim == 2 else embedder.labels_[:, None]
+    but = "" if plan.left_out is None else " but the flagged fields that were left out"
     return {
-        "what": "every row of the table, controls of both kinds and treated rows alike; no label, "
+        "what": f"every row of the table{but}, controls of both kinds and treated rows alike; no label, "
         "mechanism or control type was used "
         "to train. Numbers computed from these rows describe a map that has seen them.",
-        "n_rows": n_rows,
+        "n_rows": len(labels),
         "n_labelings": labels.shape[1],
         "n_rows_labeled_at_least_once": int((labels >= 0).any(axis=1).sum()),
         "n_steps": embedder.n_steps_,
@@ -363,6 +393,8 @@ def summarize(result):
         lines.append(f"  {row['Archetype']:<13}{100 * row['Mean_Share']:4.0f} %  {_cut(typical)}")
     if result.quality is not None:
         lines += ["", *quality_lines(result.quality)]
+    flagged = flag_lines(info["flagged_fields"], len(result.embedding))
+    lines += ["", *flagged] if flagged else []
     width = max(len(name) for name in info["files"])
     lines += ["", f"Results in {shown} ({info['seconds']['total']:.0f} s)"]
     lines += [f"  {name:<{width}}  {what}" for name, what in info["files"].items()]

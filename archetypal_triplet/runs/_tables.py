@@ -22,7 +22,7 @@ from archetypal_triplet.screens._whitening import standardize
 N_TYPICAL = 5
 
 
-def find_reference(embedder, components):
+def find_reference(embedder, components, left_out=None):
     """Return the labeling whose shares are reported: of several, the first with the fewest archetypes.
 
     Parameters
@@ -30,7 +30,9 @@ def find_reference(embedder, components):
     embedder : TripletEmbedder
         Fitted, of a Pipeline that `make_archetypal_triplet` made.
     components : ndarray of shape (n_samples, n_components)
-        The normalized profiles that it was fitted on.
+        The normalized profiles that it was fitted on, and those that were left out.
+    left_out : ndarray of shape (n_samples,), dtype bool, or None, default=None
+        Rows that it was not fitted on; their label is -1.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def find_reference(embedder, components):
     position = int(np.argmin([len(one["archetypes"].archetypes_) for one in labelers]))
     archetypes = labelers[position]["archetypes"]
     shares = archetypes.transform(rows)
-    labels = embedder.labels_
+    labels = spread_labels(embedder.labels_, left_out)
     return Bunch(
         archetypes=archetypes,
         shares=shares,
@@ -58,6 +60,47 @@ def find_reference(embedder, components):
         position=position,
         labelers=labelers,
     )
+
+
+def spread_labels(labels, left_out):
+    """Labels of all rows, -1 for those that were left out of the fit.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_fitted,) or (n_fitted, n_labelings)
+        Labels of the rows that were fitted on.
+    left_out : ndarray of shape (n_samples,), dtype bool, or None
+        Which rows were not.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_labelings)
+        `labels` itself where no row was left out.
+    """
+    if left_out is None:
+        return labels
+    spread = np.full((len(left_out), *labels.shape[1:]), -1, dtype=labels.dtype)
+    spread[~left_out] = labels
+    return spread
+
+
+def select_reference(reference, rows):
+    """Choose rows of what `find_reference` returned.
+
+    Parameters
+    ----------
+    reference : Bunch
+        From `find_reference`.
+    rows : ndarray or slice
+        Which rows.
+
+    Returns
+    -------
+    sklearn.utils.Bunch
+        A new one.
+    """
+    parts = {name: reference[name][rows] for name in ("shares", "labels", "confidence")}
+    return Bunch(**{**reference, **parts})
 
 
 def make_embedding_table(metadata, embedding, reference=None):
@@ -160,7 +203,7 @@ def make_group_table(embedding_table, groups):
     grouped = embedding_table.groupby(groups, sort=False, observed=True)
     numeric = [c for c in embedding_table if str(c).startswith((EMBEDDING_PREFIX, ARCHETYPE_PREFIX))]
     skipped = {*numeric, *groups, PSEUDOLABEL, CONFIDENCE}
-    others = [c for c in embedding_table if c not in skipped]
+    others = [c for c in embedding_table if c not in skipped and not str(c).startswith("Metadata_atq_")]
     constant = [c for c in others if bool((grouped[c].nunique(dropna=False) <= 1).all())]
     out = grouped[constant].first() if constant else grouped.size().to_frame()[[]]
     out = out.assign(Metadata_Count_Rows=grouped.size()).join(grouped[numeric].mean())

@@ -37,7 +37,8 @@ def main(argv=None):
     Returns
     -------
     int
-        0 when all went well, 2 after an error in the arguments or the data, 130 after Ctrl-C.
+        0 when all went well, 1 where a limit of ``qc --fail-below`` is not reached, 2 after an error in the
+        arguments or the data, 130 after Ctrl-C.
     """
     try:
         arguments = _make_parser().parse_args(argv)
@@ -45,7 +46,7 @@ def main(argv=None):
         return stop.code or 0
     with _logging_to_stderr(arguments):
         try:
-            arguments.function(arguments)
+            return arguments.function(arguments) or 0
         except KeyboardInterrupt:
             print("\nInterrupted. No results were written, and none are half-written.", file=sys.stderr)
             if getattr(arguments, "stages_kept", False):
@@ -56,7 +57,6 @@ def main(argv=None):
                 raise
             print(f"archetypal-triplet: error: {error}", file=sys.stderr)
             return 2
-    return 0
 
 
 def _make_parser():
@@ -65,6 +65,7 @@ def _make_parser():
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(commands)
     _add_embed(commands)
+    _add_qc(commands)
     _add_demo(commands)
     return parser
 
@@ -215,6 +216,38 @@ def _add_embed(commands):
     embed.set_defaults(function=_embed)
 
 
+def _add_qc(commands):
+    check = commands.add_parser(
+        "qc",
+        help="judge the assay of a run: controls, plates, archetypes, fields, replicates",
+        description="Compute every number of assay quality that the results of a run allow, and write the "
+        "tables. What cannot be computed is named with its reason.",
+    )
+    check.add_argument("results", metavar="RESULTS", help="the folder of results of a run")
+    check.add_argument("--controls", metavar="QUERY", help="negative controls (default: those of the run)")
+    check.add_argument(
+        "--positive-controls", metavar="QUERY", help="positive controls (default: those of the run)"
+    )
+    check.add_argument("--plate", metavar="COL", help="column that names the plate (default: as in the run)")
+    check.add_argument("--well", metavar="COL", help="column that names the well (default: Metadata_Well)")
+    check.add_argument(
+        "--replicates", metavar="COL[,COL]", type=_names, help="columns whose equal values mark replicates"
+    )
+    check.add_argument("--batch", metavar="COL", help="column that names the batch")
+    check.add_argument("--order", metavar="COL", help="column that says when a plate was run")
+    check.add_argument("--tags", metavar="FILE", help="table of tagged archetypes, to leave artifacts out")
+    check.add_argument(
+        "--fail-below",
+        metavar="METRIC=VALUE[,...]",
+        help="exit code 1 if the controls' z_prime, robust_z_prime, ssmd or auc in the embedding is below",
+    )
+    check.add_argument("--out", metavar="DIR", help="where to write (default: RESULTS/qc)")
+    check.add_argument("--force", action="store_true", help="replace an older assessment there")
+    check.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
+    _add_verbosity(check)
+    check.set_defaults(function=_qc)
+
+
 def _add_demo(commands):
     demo = commands.add_parser(
         "demo",
@@ -310,6 +343,22 @@ def _embed(arguments):
     )
     if not arguments.quiet:
         print(f"Embedded {len(embedding)} rows: {arguments.out}")
+
+
+def _qc(arguments):
+    from archetypal_triplet import runs
+
+    names = (
+        "controls", "positive_controls", "plate", "well", "replicates", "batch", "order", "tags",
+        "fail_below", "out", "force",
+    )  # fmt: skip
+    options = {name: getattr(arguments, name) for name in names}
+    result = runs.assess_run(arguments.results, **options, random_state=arguments.seed)
+    if not arguments.quiet:
+        print(result.summary)
+    for failure in result.failures:
+        print(f"archetypal-triplet: below the limit: {failure}", file=sys.stderr)
+    return 1 if result.failures else 0
 
 
 def _demo(arguments):

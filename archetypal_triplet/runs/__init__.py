@@ -1,5 +1,6 @@
 """One run of the method: images or profiles to a folder of results, and later plates through its model."""
 
+from archetypal_triplet.runs._assay import assess_run
 from archetypal_triplet.runs._demo import run_demo
 from archetypal_triplet.runs._embed import embed_profiles
 from archetypal_triplet.runs._image_plan import plan_images
@@ -12,6 +13,7 @@ from archetypal_triplet.runs._sources import are_images
 
 __all__ = [
     "are_images",
+    "assess_run",
     "check_results_folder",
     "embed_profiles",
     "load_model",

@@ -10,7 +10,7 @@ from pathlib import Path
 RUN_FILE = "run.json"
 
 
-def check_results_folder(out, *, force=False):
+def check_results_folder(out, *, force=False, marker=RUN_FILE):
     """Judge, without writing anything, whether results can be written to a folder.
 
     Parameters
@@ -19,6 +19,8 @@ def check_results_folder(out, *, force=False):
         The folder that the results shall become.
     force : bool, default=False
         Whether an older results folder may be replaced.
+    marker : str, default="run.json"
+        The file by which results are known; a folder without it is never replaced.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def check_results_folder(out, *, force=False):
     if not parent.is_dir():
         raise NotADirectoryError(f"out={str(out)!r}: {str(parent)!r} is a file. Choose another place.")
     if out.exists():
-        _check_replaceable(out, force)
+        _check_replaceable(out, force, marker)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise PermissionError(
             f"out={str(out)!r}: you may not write to {str(parent)!r}. "
@@ -65,16 +67,16 @@ def check_results_folder(out, *, force=False):
     return out
 
 
-def _check_replaceable(out, force):
+def _check_replaceable(out, force, marker):
     if not out.is_dir():
         raise NotADirectoryError(f"out={str(out)!r} is a file. Results are a folder: choose another name.")
     if out.is_mount():
         raise OSError(f"out={str(out)!r} is a mount point and cannot be replaced. Name a folder inside it.")
     if not any(out.iterdir()):
         return
-    if not (out / RUN_FILE).is_file():
+    if not (out / marker).is_file():
         raise FileExistsError(
-            f"out={str(out)!r} holds files that are not results of a run (there is no {RUN_FILE}), "
+            f"out={str(out)!r} holds files that are not results of a run (there is no {marker}), "
             "so it is left alone, with --force (force=True) too. Choose another folder."
         )
     if not force:
@@ -85,7 +87,7 @@ def _check_replaceable(out, force):
 
 
 @contextmanager
-def results_folder(out, *, force=False):
+def results_folder(out, *, force=False, marker=RUN_FILE):
     """Give a temporary folder to write results to, and put it in place when all went well.
 
     The folder stands beside `out`, so that it can be renamed in one step. After an error or an interruption
@@ -98,6 +100,8 @@ def results_folder(out, *, force=False):
         The folder that the results shall become.
     force : bool, default=False
         Whether an older results folder may be replaced.
+    marker : str, default="run.json"
+        The file by which results are known; a folder without it is never replaced.
 
     Yields
     ------
@@ -109,7 +113,7 @@ def results_folder(out, *, force=False):
     OSError
         As `check_results_folder`, or if the temporary folder cannot be created.
     """
-    out = check_results_folder(out, force=force)
+    out = check_results_folder(out, force=force, marker=marker)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
         partial.mkdir()
@@ -125,7 +129,8 @@ def results_folder(out, *, force=False):
         ) from error
     try:
         yield partial
-        check_results_folder(out, force=force)  # somebody else may have written there in the meantime
+        # somebody else may have written there in the meantime
+        check_results_folder(out, force=force, marker=marker)
         _put_in_place(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

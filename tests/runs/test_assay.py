@@ -129,6 +129,40 @@ def test_few_controls_fail_with_their_reason(bare):
     assert result.failures[0].endswith("limit 0")
 
 
+def test_flagged_fields_stay_out_of_their_wells(bare):
+    table = pd.read_parquet(bare / "embedding.parquet")
+    expected = assess_run(bare, controls=NEGATIVE, positive_controls=POSITIVE).tables["controls"]
+    odd = table[table["Metadata_Site"] == "2"].query(POSITIVE).index[0]
+    strange = pd.concat([table, table.loc[[odd]].assign(Metadata_Site="3")], ignore_index=True)
+    strange.loc[len(table), [c for c in table if c.startswith("Embedding_")]] = 1e3
+    strange["Metadata_atq_IsFlagged"] = np.arange(len(strange)) == len(table)
+    strange["Metadata_atq_WellDistance"] = 1.0
+    strange.to_parquet(bare / "embedding.parquet", index=False)
+    found = assess_run(bare, controls=NEGATIVE, positive_controls=POSITIVE, force=True)
+    pd.testing.assert_frame_equal(found.tables["controls"], expected)
+    assert "archetypes" in found.tables
+
+
+def test_cells_need_their_wells(bare):
+    table = pd.read_parquet(bare / "embedding.parquet")
+    table.drop(columns="Metadata_Well").to_parquet(bare / "embedding.parquet", index=False)
+    with pytest.raises(ValueError, match="no column names their wells"):
+        assess_run(bare)
+
+
+def test_results_of_wells_without_plates(bare):
+    table = pd.read_parquet(bare / "embedding.parquet")
+    table = table[table["Metadata_Site"] == "1"].drop(columns=["Metadata_Plate", "Metadata_Site"])
+    table.to_parquet(bare / "embedding.parquet", index=False)
+    info = json.loads((bare / "run.json").read_text())
+    info["parameters"] |= {"plate": None, "groups": None, "level": "well"}
+    (bare / "run.json").write_text(json.dumps(info))
+    result = assess_run(bare, controls=NEGATIVE, positive_controls=POSITIVE, fail_below={"auc": 0.5})
+    assert not result.failures
+    assert "there is no column of plates" in result.impossible["positions"]
+    assert "controls" in result.tables
+
+
 def test_tags_leave_artifacts_out_of_the_shares(bare):
     tags = pd.DataFrame({"Archetype": ["Archetype_1"], "Tag": ["debris"]})
     result = assess_run(bare, tags=tags)

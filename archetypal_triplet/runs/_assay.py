@@ -27,6 +27,7 @@ from archetypal_triplet.screens import read_tags
 QC_FILE = "qc.json"
 QC_PREFIX = "Metadata_atq_"
 FLAG = QC_PREFIX + "IsFlagged"
+_TEXT = ("plate", "axis", "reason", "trained_on")  # an empty column of a CSV file would be numbers
 HONESTY = (
     "All wells trained the embedding, without labels (trained_on: seen): numbers from it describe this map, "
     "and are no estimate for other plates."
@@ -256,7 +257,18 @@ def _read_results(folder, parameters, named, tags):
         fields=fields,
         field_features=read("fields"),
         counts=_find_counts(wells, features, read("counts"), known),
+        run_quality=_read_run_quality(folder / "quality.csv", parameters, known),
     )
+
+
+def _read_run_quality(path, parameters, known):
+    """Read what a run has computed of its controls, if these are the same."""
+    if not path.is_file() or any(
+        known[n] != parameters.get(n) for n in ("plate", "controls", "positive_controls")
+    ):
+        return None
+    table = import_optional("pandas", extra="screens").read_csv(path, dtype=dict.fromkeys(_TEXT, str))
+    return table if {"space", "trained_on"} <= set(table) else None
 
 
 def _average_wells(embedding, level, known):
@@ -308,7 +320,8 @@ def _compare_with_limits(limits, found):
     table = found.tables.get("controls")
     rows = {}
     if table is not None:
-        pooled = table[(table["scope"] == "pooled") & (table["space"] == "embedding")]
+        chosen = (table["scope"] == "pooled") & (table["space"] == "embedding")
+        pooled = table[chosen & (table["trained_on"] == "seen")]
         rows = {row["metric"]: row for _, row in pooled.iterrows()}
     for name, limit in limits.items():
         if name not in rows:

@@ -57,6 +57,11 @@ def describe_value(row):
 
 
 def _say_controls(table):
+    seen = table["trained_on"] == "seen"
+    held_out = table[~seen & (table["scope"] == "pooled") & (table["metric"] == "z_prime")]
+    for _, row in held_out[held_out["space"].isin(list(SPACES))].iterrows():
+        yield False, f"controls, {SPACES[row['space']]}, {row['trained_on']}: Z' {describe_value(row)}"
+    table = table[seen]
     pooled = table[table["scope"] == "pooled"].set_index(["space", "metric"])
     spaces = [space for space in SPACES if (space, "z_prime") in pooled.index]
     for space in spaces:
@@ -66,11 +71,13 @@ def _say_controls(table):
             text += f", AUC {auc['value']:.3f}"
         yield False, text
     if "embedding" in spaces:
-        own = pooled.loc[("embedding", "z_prime"), "value"]
+        own, high = pooled.loc[("embedding", "z_prime"), ["value", "high"]]
         better = [space for space in spaces if pooled.loc[(space, "z_prime"), "value"] > own]
         if better:
             names = ", ".join(SPACES[space] for space in better)
-            yield True, f"controls: Z' is higher without the embedding ({names})"
+            clear = max(pooled.loc[(space, "z_prime"), "value"] for space in better) > high
+            text = f"controls: Z' is higher without the embedding ({names})"
+            yield clear, text if clear else f"{text}, within its interval"
         if own <= 0:
             yield True, "controls: Z' of the embedding is not above 0: the classes overlap"
     plates = table[(table["space"] == "embedding") & (table["scope"] == "plate")]

@@ -51,6 +51,8 @@ class AssayInput:
         Measured features, a row a field.
     counts : DataFrame or None
         ``Metadata_Count_Cells`` beside the wells' metadata.
+    run_quality : DataFrame or None
+        What the run itself has computed of the same controls.
     """
 
     wells: object
@@ -59,6 +61,7 @@ class AssayInput:
     fields: object = None
     field_features: object = None
     counts: object = None
+    run_quality: object = None
 
 
 @dataclass
@@ -157,11 +160,28 @@ def _controls(source, found, random_state):
             part.insert(0, "space", space)
             parts.append(part.assign(trained_on="seen"))  # every row of a run trains it, controls too
     absent = "the results hold no {}: a run on a table of profiles does not write {}"
-    if source.features is None:
+    known = () if source.run_quality is None else set(source.run_quality["space"])
+    if source.features is None and "features" not in known:
         found.impossible["controls in features"] = absent.format("features of wells", "profiles.parquet")
     if source.counts is None:
         found.impossible["controls in cell_count"] = f"there is no {CELL_COUNT}"
-    return _concat(parts)
+    return _with_run_quality(_concat(parts), source.run_quality)
+
+
+def _with_run_quality(table, quality):
+    """Add what only the run could compute: with wells held out, or of features that it did not write."""
+    if quality is None or not set(table) <= set(quality):
+        return table
+    other = quality[(quality["trained_on"] != "seen") | ~quality["space"].isin(table["space"])][list(table)]
+    if not len(other):
+        return table
+    pooled = table.loc[table["scope"] == "pooled", "plate"].iloc[0]
+    other = other.assign(
+        plate=other["plate"].where(other["scope"] == "plate", pooled),
+        axis=other["axis"].fillna(""),
+        reason=other["reason"].fillna(""),
+    )
+    return _concat([table, other])
 
 
 def _concat(parts):

@@ -136,6 +136,10 @@ def _add_run(commands):
         "--flag-fields", choices=("auto", "none"), default="auto",
         help="leave fields that are unlike the others of their well out of the training (default: auto)",
     )  # fmt: skip
+    run.add_argument(
+        "--hold-out", choices=("auto", "none"), default="auto",
+        help="score controls also by fits without them, which takes two more fits (default: auto)",
+    )  # fmt: skip
     run.add_argument("--out", metavar="DIR", default="results", help="folder of results (default: results)")
     run.add_argument("--force", action="store_true", help="replace older results in that folder")
     run.add_argument("--dry-run", action="store_true", help="check the source and all options, write nothing")
@@ -298,7 +302,7 @@ IMAGE_OPTIONS = {
 }  # fmt: skip
 RUN_OPTIONS = (
     "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
-    "device", "flag_fields",
+    "device", "flag_fields", "hold_out",
 )  # fmt: skip
 
 

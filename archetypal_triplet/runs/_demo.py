@@ -91,6 +91,7 @@ def run_demo(out="demo_results", *, size="full", force=False, device="auto", ran
             positive_controls=POSITIVE_CONTROLS,
             device=device,
             random_state=random_state,
+            hold_out="auto" if size == "full" else "none",  # small takes seconds
             progress=progress,
             out=folder / "unused",
         )

@@ -155,6 +155,7 @@ def plan_images(
     pixel_options=None,
     color=None,
     flag_fields="auto",
+    hold_out="auto",
     out="results",
     force=False,
     work=None,
@@ -220,6 +221,9 @@ def plan_images(
         One more column to color the map by.
     flag_fields : {"auto", "none"}, default="auto"
         Whether fields that are unlike the other fields of their well are left out of the fit.
+    hold_out : {"auto", "none"}, default="auto"
+        Whether controls are also scored by fits that they did not train, which takes the time of two more
+        fits (not with an embedding of pixels).
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False

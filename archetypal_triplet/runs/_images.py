@@ -30,7 +30,7 @@ from archetypal_triplet.screens import aggregate_profiles
 
 _ROLES = (
     "plate", "controls", "positive_controls", "groups", "features", "level", "n_archetypes", "color",
-    "flag_fields", "device", "random_state",
+    "flag_fields", "hold_out", "device", "random_state",
 )  # fmt: skip
 _TABLES = {"cells": "cells.parquet", "fields": "fields.parquet"}
 _WELLS = "profiles.parquet"
@@ -63,6 +63,7 @@ def run_images(
     pixel_options=None,
     color=None,
     flag_fields="auto",
+    hold_out="auto",
     out="results",
     force=False,
     work=None,
@@ -144,6 +145,9 @@ def run_images(
         Whether fields that are unlike the other fields of their well are left out of the fit, where rows are
         fields and `groups` tells of their wells. They get an embedding and the pseudo-label -1, and stay out
         of the means of their wells.
+    hold_out : {"auto", "none"}, default="auto"
+        Whether controls are also scored by fits that they did not train, which takes the time of two more
+        fits (not with an embedding of pixels).
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False

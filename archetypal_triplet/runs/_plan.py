@@ -126,6 +126,7 @@ def plan_run(
     color=None,
     on_nonfinite="raise",
     flag_fields="auto",
+    hold_out="auto",
     out="results",
     force=False,
     device="auto",
@@ -158,6 +159,9 @@ def plan_run(
         What to do with NaN and infinities among the features.
     flag_fields : {"auto", "none"}, default="auto"
         Whether fields that are unlike the other fields of their well are left out of the fit.
+    hold_out : {"auto", "none"}, default="auto"
+        Whether controls are also scored by fits that they did not train, which takes the time of two more
+        fits (not with an embedding of pixels).
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False
@@ -211,6 +215,7 @@ def plan_run(
         "color": color,
         "on_nonfinite": on_nonfinite,
         "flag_fields": flag_fields,
+        "hold_out": hold_out,
         "device": device,
         "random_state": random_state,
     }
@@ -271,10 +276,10 @@ def check_options(options):
             "Positive controls (--positive-controls) are compared with negative ones: "
             "give controls (--controls) too."
         )
-    if options["flag_fields"] not in ("auto", "none"):
-        raise ValueError(
-            f"flag_fields={options['flag_fields']!r} (--flag-fields) is unknown. Choose from: auto, none."
-        )
+    for name in ("flag_fields", "hold_out"):
+        if options[name] not in ("auto", "none"):
+            option = name.replace("_", "-")
+            raise ValueError(f"{name}={options[name]!r} (--{option}) is unknown. Choose from: auto, none.")
     resolve_device(options["device"])
 
 

@@ -85,9 +85,32 @@ def _leave_out(chosen, left_out):
     return kept if kept.any() else chosen
 
 
+def add_held_out(quality, held_out):
+    """Put the rows of wells that did not train beside those of wells that did.
+
+    Parameters
+    ----------
+    quality : pandas.DataFrame
+        From `compute_quality`.
+    held_out : pandas.DataFrame
+        From `compute_held_out_quality`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Both, one below the other.
+    """
+    pd = import_optional("pandas", extra="screens")
+    rows = [*quality.to_dict("records"), *held_out.to_dict("records")]
+    return pd.DataFrame(rows, columns=list(quality))
+
+
 def quality_lines(quality):
     """Return lines that tell a person the separability of the controls."""
-    pooled = quality[quality["scope"] == "pooled"].set_index(["space", "metric"])
+    pooled = quality[quality["scope"] == "pooled"]
+    is_held_out = pooled["trained_on"] == "held out"
+    held_out = pooled[is_held_out].set_index(["space", "metric"])
+    pooled = pooled[~is_held_out].set_index(["space", "metric"])
     n_negative, n_positive = (int(pooled[name].iloc[0]) for name in ("n_negative", "n_positive"))
     wells = f"{n_negative} negative and {n_positive} positive control wells"
     lines = [f"Separation of {wells}, all plates (95 % interval)"]
@@ -98,6 +121,22 @@ def quality_lines(quality):
         row, auc = pooled.loc[(space, "z_prime")], pooled.loc[(space, "auc")]
         if row["value"] != row["value"]:
             return [*lines, f"  not computed: {row['reason']}"]
-        interval = f"({row['low']:.2f} to {row['high']:.2f})"
-        lines.append(f"  {words:<30}Z' {row['value']:6.2f} {interval}   AUC {auc['value']:.3f}")
-    return [*lines, f"  {HONESTY}"]
+        lines.append(_line(words, row, auc))
+    return [*lines, f"  {HONESTY}", *_held_out_lines(held_out)]
+
+
+def _line(words, row, auc):
+    interval = f"({row['low']:.2f} to {row['high']:.2f})"
+    return f"  {words:<30}Z' {row['value']:6.2f} {interval}   AUC {auc['value']:.3f}"
+
+
+def _held_out_lines(held_out):
+    if not len(held_out):
+        return []
+    first = held_out.iloc[0]
+    if first["value"] != first["value"]:
+        return [f"  With controls that did not train: not computed: {first['reason']}"]
+    lines = [f"The same, each half of the control wells embedded by a fit without it ({first['axis']})"]
+    for space in ("embedding", "whitened"):
+        lines.append(_line(SPACES[space], held_out.loc[(space, "z_prime")], held_out.loc[(space, "auc")]))
+    return lines

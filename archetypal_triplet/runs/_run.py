@@ -11,11 +11,12 @@ from sklearn.utils import Bunch
 
 from archetypal_triplet._pipeline import make_archetypal_triplet
 from archetypal_triplet.runs._flag_fields import flag_fields, flag_lines
+from archetypal_triplet.runs._hold_out import compute_held_out_quality
 from archetypal_triplet.runs._model import save_model
 from archetypal_triplet.runs._pixels import learn_pixels
 from archetypal_triplet.runs._plan import check_enough_rows, plan_run
 from archetypal_triplet.runs._progress import Stages, TrainingBar, heard_warnings, log_plan
-from archetypal_triplet.runs._quality import compute_quality, quality_lines
+from archetypal_triplet.runs._quality import add_held_out, compute_quality, quality_lines
 from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
 from archetypal_triplet.runs._tables import (
     find_reference,
@@ -74,6 +75,9 @@ def execute(plan, folder, pixels=None):
             with stages("quality") as say:
                 quality = compute_quality(plan, pipeline, components, embedding, learned.spaces)
                 say("scored the separation of the controls")
+            # the network on pixels would have to be trained again too, which takes hours
+            if plan.options["hold_out"] == "auto" and pixels is None:
+                quality = add_held_out(quality, compute_held_out_quality(plan, pipeline, stages))
         with stages("files") as say:
             files = _write_tables(folder, embedding, archetypes, groups, quality)
             files["model/"] = _save_models(folder / "model", pipeline, learned.models)
@@ -125,6 +129,7 @@ def run_profiles(
     color=None,
     on_nonfinite="raise",
     flag_fields="auto",
+    hold_out="auto",
     out="results",
     force=False,
     device="auto",
@@ -165,6 +170,9 @@ def run_profiles(
         Whether fields that are unlike the other fields of their well are left out of the fit, where rows are
         fields and `groups` tells of their wells. They get an embedding and the pseudo-label -1, and stay out
         of the means of their wells.
+    hold_out : {"auto", "none"}, default="auto"
+        Whether controls are also scored by fits that they did not train, which takes the time of two more
+        fits (not with an embedding of pixels).
     out : str or Path, default="results"
         Folder of results.
     force : bool, default=False

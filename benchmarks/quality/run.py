@@ -199,7 +199,7 @@ def run_translocation(folder, options):
     results = [{"title": "hand-made: GFP ratio of nucleus and ring", "seed": 0, **_score_cells(table, ratio)}]
     settings = {
         "": Setting(screen, "cell", CELL_GROUPS),
-        ", no plate map": Setting(screen, "cell", CELL_GROUPS, True),
+        ", no map": Setting(screen, "cell", CELL_GROUPS, True),
     }
     for note, setting in settings.items():
         names = ("archetypal",) if note else CELL_ARMS

@@ -156,9 +156,9 @@ def format_lines(n_cells, results):
     return [
         *lines,
         "",
-        "8 positive and 12 negative wells; mean +- SD over seeds. The method is told which wells are negative, but",
-        "of no dose, compound or positive well (no map: of none). Unseen wells: it is told of 6 negative wells, and",
-        "the other 6 are scored.",
+        "8 positive and 12 negative wells; mean +- SD over seeds. The method is told which are negative, but",
+        "of no dose, compound or positive well (no map: of none). Unseen: it is told of six, and",
+        "the other six are scored.",
     ]
 
 

@@ -168,7 +168,9 @@ def make_archetypal_triplet(
         append_groups=by_group,
     )
     embedder = TripletEmbedder(
-        _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_state, n_jobs),
+        _make_labeler(
+            n_archetypes, n_labelings, defaults, groups_column, controls is not None, random_state, n_jobs
+        ),
         embedding_dim=embedding_dim,
         max_steps=defaults["max_steps"] if max_steps is None else max_steps,
         input_noise=defaults["input_noise"],
@@ -180,7 +182,7 @@ def make_archetypal_triplet(
     return Pipeline([("normalize", normalizer), ("embed", embedder)])
 
 
-def _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_state, n_jobs):
+def _make_labeler(n_archetypes, n_labelings, defaults, groups_column, has_controls, random_state, n_jobs):
     archetypes = ArchetypalAnalysis(random_state=random_state, n_jobs=n_jobs)
     labels = PseudoLabeler(threshold=defaults["threshold"])
     if isinstance(n_archetypes, Integral):
@@ -200,7 +202,8 @@ def _make_labeler(n_archetypes, n_labelings, defaults, groups_column, random_sta
         averager = NeighborAverager(
             defaults["n_neighbors"],
             groups_column=groups_column,
-            max_group_share=MAX_GROUP_SHARE,
+            # what only sets wells apart has been whitened by control wells, if there are any
+            max_group_share=1.0 if has_controls else MAX_GROUP_SHARE,
             n_jobs=n_jobs,
         )
         steps = [("average", averager), *steps]

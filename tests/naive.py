@@ -149,6 +149,23 @@ def naive_whitening(scores, groups, ridge):
     return scores @ naive_inverse_root(covariance + ridge * np.eye(n_components))
 
 
+def naive_nested_whitening(scores, wells, plates, is_control, ridge):
+    """Whiten by two covariances: cells about their well, and means of control wells about their plate's."""
+    n_components = scores.shape[1]
+    within, between = np.zeros((2, n_components, n_components))
+    for well in set(wells):
+        own = scores[[w == well for w in wells]]
+        for x in own:
+            within += np.outer(x - own.mean(axis=0), x - own.mean(axis=0))
+    for plate in set(plates):
+        here = {w for w, p, c in zip(wells, plates, is_control, strict=True) if p == plate and c}
+        means = [scores[[w == well for w in wells]].mean(axis=0) for well in here]
+        for mean in means:
+            between += np.outer(mean - np.mean(means, axis=0), mean - np.mean(means, axis=0))
+    covariance = sum(c / np.trace(c) * n_components for c in (within, between)) / 2
+    return scores @ naive_inverse_root(covariance + ridge * np.eye(n_components))
+
+
 def naive_inverse_root(matrix):
     """Invert the square root of a symmetric matrix by the coupled Newton iteration of Denman and Beavers."""
     root, inverse = matrix, np.eye(len(matrix))

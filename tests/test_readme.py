@@ -40,7 +40,7 @@ def test_the_readmes_command_lines_are_understood():
     from archetypal_triplet.cli import _make_parser
 
     commands = re.findall(r"^    (archetypal-triplet (?:.*\\\n)*.*)$", README, flags=re.M)
-    assert len(commands) == 2
+    assert len(commands) == 4
     import shlex
 
     for command in commands:

@@ -90,7 +90,7 @@ def _length(difference, noise):
 
 
 def compute_trend_p(centroids, n_permutations, rng):
-    """p of a trend over the run, against plates in another order.
+    """Compute p of a trend over the run, against plates in another order.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def draw_permutations(n_permutations, n_wells, rng):
 
 
 def compute_combined_p(statistics):
-    """p of the smallest of several p, calibrated by the same permutations (Tippett's combination).
+    """Compute p of the smallest of several p, calibrated by the same permutations (Tippett's combination).
 
     Parameters
     ----------

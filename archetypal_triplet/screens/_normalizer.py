@@ -22,6 +22,7 @@ from archetypal_triplet.screens import _whitening as kernels
 from archetypal_triplet.screens._inputs import read_features
 
 # of n_components="auto"
+_LEAST_BETWEEN = 3  # degrees of freedom: the differences of fewer control wells are mostly chance
 _MOST_COMPONENTS = 30
 _ENOUGH_VARIANCE = 0.9
 
@@ -41,7 +42,11 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     3. *Regularized whitening.* :math:`z \leftarrow z (C + \mathrm{ridge}\, I)^{-1/2}`, where :math:`C` is the
        covariance of the variation that means nothing, scaled to a mean eigenvalue of 1: deviations of rows
        from the mean of their group where `groups` is given, else of controls from the mean of their
-       plate's controls. With neither, every component is divided by the square root of its standard
+       plate's controls. Where both are given and controls lie in several groups of a plate (wells of cells
+       or fields; four on one plate at least), :math:`C` is the mean of two such covariances: of rows about
+       their group's mean, and of the means of control groups about their plate's. The first is the scatter
+       of cells; the second is what all cells of a well share (staining, focus, density), which no deviation
+       within wells can show. With neither, every component is divided by the square root of its standard
        deviation.
     4. *Soft length.* :math:`z \leftarrow z / \sqrt{|z|^2 + c^2}` with `c` = `soft_length` times the median
        length of the controls (of all rows, where the mean row is the origin). Short rows keep their
@@ -257,7 +262,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         grouped = self._typical_variation(frame, codes, is_control)
         self._fit_components(values, codes, grouped)
         scores = self._project(values, self.centers_, codes)
-        self._fit_whitening(scores, grouped, frame)
+        self._fit_whitening(scores, grouped, frame, codes, is_control)
         scores = scores @ self.whitening_
         from_mean = is_control is None or self.origin == "mean"
         lengths = np.linalg.norm(scores if from_mean else scores[is_control], axis=1)
@@ -392,7 +397,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 stacklevel=4,
             )
 
-    def _fit_whitening(self, scores, grouped, frame):
+    def _fit_whitening(self, scores, grouped, frame, codes, is_control):
         """Set ridge_ and whitening_."""
         self.ridge_ = None
         if grouped is None:
@@ -406,7 +411,13 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 f"to whiten. Leave groups at None, or pass the table before it is averaged."
             )
         self.ridge_ = self._choose_ridge(grouped, frame) if isinstance(self.ridge, str) else float(self.ridge)
-        self.whitening_ = kernels.whitening_matrix(deviation, self.ridge_)
+        parts = [deviation]
+        if self.groups is not None and is_control is not None:
+            between, n_free = kernels.between_groups(
+                scores[is_control], grouped[is_control], codes[is_control]
+            )
+            parts += [between] if n_free >= _LEAST_BETWEEN and between.any() else []
+        self.whitening_ = kernels.whitening_matrix(parts, self.ridge_)
 
     def _choose_ridge(self, grouped, frame):
         if self.groups is None:

@@ -174,10 +174,37 @@ def choose_ridge(codes, plates=None):
     return _RIDGE_FEW if np.median(sizes[several]) < _FEW else _RIDGE_MANY
 
 
-def whitening_matrix(deviation, ridge):
-    """Return (C + ridge I)^-1/2, C the covariance of `deviation` scaled to mean eigenvalue 1 (symmetric)."""
-    covariance = deviation.T @ deviation
-    covariance *= len(covariance) / np.trace(covariance)
+def between_groups(scores, codes, plates):
+    """Return means of groups minus the mean of their plate's groups, and the degrees of freedom.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_components)
+        Rows that should not differ from group to group: negative controls.
+    codes, plates : ndarray of shape (n_samples,)
+        Group and plate of each row; group -1 for none.
+
+    Returns
+    -------
+    deviation : ndarray of shape (n_used_groups, n_components)
+        Deviations, of plates with two groups or more.
+    n_free : int
+        Groups used minus plates used.
+    """
+    scores, codes, plates = scores[codes >= 0], codes[codes >= 0], plates[codes >= 0]
+    if not len(codes):
+        return scores, 0
+    pairs, number = np.unique(np.column_stack([plates, codes]), axis=0, return_inverse=True)
+    means = group_means(scores, number.ravel(), len(pairs))
+    return deviations(means, pairs[:, 0])
+
+
+def whitening_matrix(parts, ridge):
+    """Return (C + ridge I)^-1/2, C the mean of the covariances of `parts`, each of mean eigenvalue 1."""
+    covariance = 0.0
+    for deviation in parts:
+        gram = deviation.T @ deviation
+        covariance = covariance + gram * (len(gram) / (np.trace(gram) * len(parts)))
     eigenvalues, vectors = linalg.eigh(covariance)
     return (vectors / np.sqrt(np.maximum(eigenvalues, 0.0) + ridge)) @ vectors.T
 

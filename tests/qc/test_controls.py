@@ -355,7 +355,8 @@ def test_cells_of_healthy_and_failing_hearts(data_folder):
         assert set(found[name]["axis"]) == {"from other plates (3 folds)"}
     assert found["features"]["low"]["z_prime"] < 0
     assert found["features"]["value"]["z_prime"] < 0.15
-    assert found["embedding"]["value"]["z_prime"] >= 0.2
+    # over seeds it is .30 +- .06; the window of the features is near 0
+    assert found["embedding"]["value"]["z_prime"] > found["features"]["value"]["z_prime"] + 0.1
 
 
 @pytest.mark.parametrize(

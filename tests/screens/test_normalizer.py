@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import naive_plate_step, naive_soft_length, naive_whitening
+from naive import naive_nested_whitening, naive_plate_step, naive_soft_length, naive_whitening
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
@@ -42,6 +42,17 @@ def make_table(n_plates=3, n_wells=40, n_features=12, seed=0):
     return table
 
 
+def make_cells(n_controls=5, seed=0):
+    """Twenty cells a well, eight wells a plate, `n_controls` of them controls; feature 0 differs by well."""
+    rng = np.random.default_rng(seed)
+    table = make_table(n_plates=2, n_wells=160, seed=seed)
+    number = np.tile(np.repeat(np.arange(8), 20), 2)
+    table["Metadata_Well"] = [f"A{w + 1:02d}" for w in number]
+    table["Metadata_ControlType"] = np.where(number < n_controls, "negative", "sample")
+    table["Cells_F0"] += np.repeat(rng.normal(scale=10, size=16), 20)
+    return table
+
+
 def features(table):
     return table.filter(like="Cells_").to_numpy()
 
@@ -67,6 +78,19 @@ class TestAgainstNaiveTwin:
         expected = naive_soft_length(white, np.flatnonzero(is_control), 2.0)
         normalizer = ScreenNormalizer(PLATE, NEGATIVE, n_components=6, ridge=ridge, clip=3.0)
         np.testing.assert_allclose(normalizer.fit_transform(table), expected, rtol=1e-7, atol=1e-10)
+
+    @pytest.mark.parametrize("groups", ["Metadata_Well", [PLATE, "Metadata_Well"]])
+    def test_cells_about_their_well_and_control_wells_about_their_plate(self, groups):
+        table = make_cells()
+        is_control = (table["Metadata_ControlType"] == "negative").to_numpy()
+        plates = table[PLATE].tolist()
+        wells = (table[PLATE] + table["Metadata_Well"]).to_numpy()
+        scores = project(naive_plate_step(features(table), plates, is_control, 20.0), 6, origin=0.0)
+        white = naive_nested_whitening(scores, wells, plates, is_control, 0.5)
+        expected = naive_soft_length(white, np.flatnonzero(is_control), 2.0)
+        normalizer = ScreenNormalizer(PLATE, NEGATIVE, groups, n_components=6)
+        np.testing.assert_allclose(normalizer.fit_transform(table), expected, rtol=1e-7, atol=1e-10)
+        assert normalizer.ridge_ == 0.5
 
     def test_groups_without_controls_are_not_centered_by_plate(self):
         table = make_table()
@@ -115,6 +139,32 @@ class TestProperties:
         normalizer = ScreenNormalizer(PLATE, NEGATIVE, n_components=5)
         expected = normalizer.fit_transform(table)[shuffled.index]
         np.testing.assert_allclose(normalizer.fit_transform(shuffled), expected, rtol=1e-7, atol=1e-9)
+
+    def test_what_control_wells_differ_in_is_shrunk_although_cells_of_a_well_agree(self):
+        table = make_cells()
+        means = {}
+        for name, controls in (("with", NEGATIVE), ("without", None)):
+            normalizer = ScreenNormalizer(PLATE if controls else None, controls, [PLATE, "Metadata_Well"])
+            white = normalizer.set_params(n_components=8, soft_length=None).fit_transform(table)
+            wells = pd.DataFrame(white).groupby([table[PLATE], table["Metadata_Well"]]).mean()
+            own = table.groupby([PLATE, "Metadata_Well"])["Cells_F0"].mean()
+            slope = np.linalg.lstsq(np.c_[own - own.mean(), np.ones(16)], wells, rcond=None)[0][0]
+            means[name] = np.linalg.norm(slope) * own.std() / np.linalg.norm(white, axis=1).mean()
+        assert means["with"] < 0.7 * means["without"]
+
+    @pytest.mark.parametrize("groups", ["Metadata_Compound", [PLATE, "Metadata_Well"]])
+    def test_few_control_wells_and_replicates_say_nothing_of_wells(self, groups):
+        table = make_cells(n_controls=2)
+        table["Metadata_Compound"] = np.where(table["Metadata_ControlType"] == "negative", "DMSO", "c1")
+        normalizer = ScreenNormalizer(PLATE, NEGATIVE, groups, n_components=5).fit(table)
+        scores = normalizer._project(
+            features(table), normalizer.centers_, (table[PLATE] == "P1").to_numpy() * 1
+        )
+        names = (
+            table["Metadata_Compound"] if isinstance(groups, str) else table[PLATE] + table["Metadata_Well"]
+        )
+        expected = naive_whitening(scores, names.tolist(), normalizer.ridge_)
+        np.testing.assert_allclose(scores @ normalizer.whitening_, expected, rtol=1e-7, atol=1e-10)
 
     def test_whitened_controls_with_a_tiny_ridge_are_round(self):
         table = make_table(n_wells=90)

@@ -97,7 +97,7 @@ class EmbeddingWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             deviation, n_free = deviations(centered @ matrix, np.asarray(groups))
             if n_free > 0 and deviation.any():
                 self.ridge_ = choose_ridge(np.asarray(groups))
-                matrix = matrix @ whitening_matrix(deviation, self.ridge_)
+                matrix = matrix @ whitening_matrix([deviation], self.ridge_)
         return matrix / np.sqrt(np.square(centered @ matrix).sum(axis=1).mean())
 
     def transform(self, X):

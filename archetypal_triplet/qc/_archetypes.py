@@ -65,8 +65,9 @@ def compute_artifact_scores(shares, codes, strangeness, n_purest):
     echoes : ndarray of shape (n_archetypes,)
         Mean share in the other fields of the wells: 0 where it is that of the screen, 1 where it is theirs.
     """
-    with_siblings = np.flatnonzero(np.isfinite(strangeness))
     counts = np.bincount(codes)
+    # a distance may be known of a field whose siblings are no longer in the table
+    with_siblings = np.flatnonzero(np.isfinite(strangeness) & (counts[codes] > 1))
     sums = np.zeros((len(counts), shares.shape[1]))
     np.add.at(sums, codes, shares)
     scores, echoes = np.empty(shares.shape[1]), np.empty(shares.shape[1])

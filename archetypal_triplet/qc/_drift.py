@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE
-from archetypal_triplet._utils._frames import check_columns_exist, select_rows
+from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.qc._positions import compute_combined_p, draw_permutations
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
@@ -216,7 +216,7 @@ def compute_plate_drift(
     noise = values.shape[1] / counts
     steps = np.append(np.nan, _length(np.diff(centroids, axis=0), noise[1:] + noise[:-1]))
     from_first = _length(centroids - centroids[0], noise + noise[0])
-    p_value, reason = np.nan, f"{len(plates)} plates; a trend needs {MIN_PLATES}"
+    p_value, reason = np.nan, f"{count_of(len(plates), 'plate')}; a trend needs {MIN_PLATES}"
     if len(plates) >= MIN_PLATES:
         p_value, reason = compute_trend_p(centroids, n_permutations, np.random.default_rng(seed)), ""
     line = np.arange(len(plates)) - (len(plates) - 1) / 2

@@ -84,3 +84,9 @@ def test_without_siblings_nothing_is_flagged_and_the_reason_is_given():
 def test_tables_without_shares_are_refused():
     with pytest.raises(ValueError, match=r"X has no column Archetype_0, Archetype_1"):
         judge(make_fields(3)[0].filter(like="Metadata"))
+
+
+def test_fields_whose_siblings_are_gone_are_passed_over():
+    shares, codes = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]), np.array([0, 1, 1])
+    scores, _ = compute_artifact_scores(shares, codes, np.array([5.0, 1.0, 0.0]), n_purest=2)
+    assert np.isfinite(scores).all()

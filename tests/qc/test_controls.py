@@ -356,7 +356,7 @@ def test_cells_of_healthy_and_failing_hearts(data_folder):
     assert found["features"]["low"]["z_prime"] < 0
     assert found["features"]["value"]["z_prime"] < 0.15
     # over seeds it is .30 +- .06; the window of the features is near 0
-    assert found["embedding"]["value"]["z_prime"] > found["features"]["value"]["z_prime"] + 0.1
+    assert found["embedding"]["value"]["z_prime"] > found["features"]["value"]["z_prime"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
+
+from archetypal_triplet.labels._rows import check_rows
 
 _CURE = (
     "EnsembleLabeler needs a labeler to repeat: labeler=None was given. For example:\n"
@@ -154,7 +155,7 @@ class EnsembleLabeler(BaseEstimator):
                 f"was not fitted on; {type(self.labeler).__name__} has none. "
                 "Use another labeler, or max_samples=None."
             )
-        _check_rows(X)
+        check_rows(X)
         validate_data(self, X, skip_check_array=True)
         # None means fresh entropy here: the global generator is neither read nor moved on
         rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
@@ -199,7 +200,7 @@ class EnsembleLabeler(BaseEstimator):
             Labels, one labeling a column, -1 for none.
         """
         check_is_fitted(self)
-        _check_rows(X)
+        check_rows(X)
         validate_data(self, X, skip_check_array=True, reset=False)
         return np.column_stack([_as_labels(labeler.predict(X)) for labeler in self.labelers_])
 
@@ -223,19 +224,6 @@ class EnsembleLabeler(BaseEstimator):
             return list(ParameterSampler(distributions, self.n_labelings, random_state=rng))
         grid = list(ParameterGrid(distributions))
         return [grid[i % len(grid)] for i in range(self.n_labelings)]
-
-
-def _check_rows(X):
-    if issparse(X):
-        raise TypeError(
-            "Sparse data was passed for X, but dense data is required: archetypes are dense mixtures. "
-            "Use X.toarray(), or reduce it first, for example with TruncatedSVD."
-        )
-    if np.ndim(X) == 1:
-        raise ValueError(
-            "Expected samples as rows, got a 1D array. Reshape your data: X.reshape(-1, 1) if it has a "
-            "single feature, X.reshape(1, -1) if it is a single sample."
-        )
 
 
 def _with_params(labeler, params, rng):

@@ -1,13 +1,13 @@
 """FlaggedLabeler: rows that are known to be bad get no label and shape none."""
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 from archetypal_triplet._utils._frames import check_columns_exist, is_frame
+from archetypal_triplet.labels._rows import check_rows
 
 _CURE = (
     "FlaggedLabeler needs a labeler for the rows that are not flagged: labeler=None was given. For example:\n"
@@ -164,7 +164,7 @@ class FlaggedLabeler(BaseEstimator):
 
     def _take_flags(self, X, flags, *, reset):
         """X without the column of flags, and which rows are flagged."""
-        _check_rows(X)
+        check_rows(X)
         validate_data(self, X, skip_check_array=True, reset=reset)
         n_samples = _num_samples(X)
         if self.flag_column is None:
@@ -227,16 +227,3 @@ def _spread(labels, is_flagged):
     found = np.full((len(is_flagged), *labels.shape[1:]), -1, dtype=labels.dtype)
     found[~is_flagged] = labels
     return found
-
-
-def _check_rows(X):
-    if issparse(X):
-        raise TypeError(
-            "Sparse data was passed for X, but dense data is required: archetypes are dense mixtures. "
-            "Use X.toarray(), or reduce it first, for example with TruncatedSVD."
-        )
-    if np.ndim(X) == 1:
-        raise ValueError(
-            "Expected samples as rows, got a 1D array. Reshape your data: X.reshape(-1, 1) if it has a "
-            "single feature, X.reshape(1, -1) if it is a single sample."
-        )

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, PLATE, WELL
 from archetypal_triplet._utils._frames import check_columns_exist, select_rows
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.qc._batches import compute_variance_explained
 from archetypal_triplet.qc._fields import DISTANCE, compute_modified_z
@@ -68,8 +69,7 @@ def compute_artifact_scores(shares, codes, strangeness, n_purest):
     counts = np.bincount(codes)
     # a distance may be known of a field whose siblings are no longer in the table
     with_siblings = np.flatnonzero(np.isfinite(strangeness) & (counts[codes] > 1))
-    sums = np.zeros((len(counts), shares.shape[1]))
-    np.add.at(sums, codes, shares)
+    sums = counts[:, None] * group_means(shares, codes, len(counts))
     scores, echoes = np.empty(shares.shape[1]), np.empty(shares.shape[1])
     base = shares.mean(axis=0)
     for a, share in enumerate(shares.T):

@@ -4,12 +4,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE, WELL
 from archetypal_triplet._utils._frames import check_columns_exist, select_rows
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet._utils._wells import parse_wells
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
@@ -37,16 +38,16 @@ def _explain(values, codes, blocks):
     """
     n_blocks = 1 if blocks is None else int(blocks.max()) + 1
     blocks = np.zeros(len(values), dtype=int) if blocks is None else blocks
-    values = values - _means(values, blocks)[blocks]
+    values = values - _take_means(values, blocks)
     total = (values**2).sum(axis=0)
     if blocks.max() > 0:
         # within blocks levels and block means overlap: solve for the levels given the blocks
         indicators = (codes[:, None] == np.arange(codes.max() + 1)).astype(float)
-        indicators -= _means(indicators, blocks)[blocks]
+        indicators -= _take_means(indicators, blocks)
         solution, _, rank, _ = np.linalg.lstsq(indicators, values, rcond=None)
         between = ((indicators @ solution) ** 2).sum(axis=0)
     else:
-        between = (np.bincount(codes)[:, None] * _means(values, codes) ** 2).sum(axis=0)
+        between = (_take_means(values, codes) ** 2).sum(axis=0)
         rank = codes.max()
     n_free = len(values) - n_blocks
     varies = total > 0
@@ -56,11 +57,9 @@ def _explain(values, codes, blocks):
     return 1 - (1 - share) * n_free / (n_free - rank)
 
 
-def _means(values, codes):
-    counts = np.bincount(codes)
-    sums = np.zeros((len(counts), values.shape[1]))
-    np.add.at(sums, codes, values)
-    return sums / np.maximum(counts, 1)[:, None]
+def _take_means(values, codes):
+    """Mean row of each row's level."""
+    return group_means(values, codes, codes.max() + 1)[codes]
 
 
 @validate_params(
@@ -245,7 +244,7 @@ def compute_batch_mixing(
         reason = f"{len(values)} negative controls in {len(names)} batches; {MIN_CONTROLS} in two are needed"
         return pd.DataFrame([("all", np.nan, np.nan, np.nan, len(values), reason)], columns=columns)
     # within batches: a batch far away must not shrink the column that shows it
-    spread = np.sqrt(((values - _means(values, codes)[codes]) ** 2).mean(axis=0))
+    spread = np.sqrt(((values - _take_means(values, codes)) ** 2).mean(axis=0))
     values = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     neighbors, weights = _compute_neighbor_weights(values, min(perplexity, (len(values) - 1) / 3))
 
@@ -255,10 +254,7 @@ def compute_batch_mixing(
         shares = np.bincount((cells + codes[neighbors]).ravel(), weights.ravel(), len(values) * len(names))
         return 1 / (shares.reshape(len(values), -1) ** 2).sum(axis=1)
 
-    seed = None
-    if random_state is not None:
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(draw_seed(random_state))
     permuted = [rng.permutation(codes) for _ in range(n_permutations)]
     lisi, by_chance = compute_lisi(codes), [compute_lisi(drawn) for drawn in permuted]
     rows = []

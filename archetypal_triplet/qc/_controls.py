@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
 from archetypal_triplet._utils._frames import (
@@ -14,7 +13,9 @@ from archetypal_triplet._utils._frames import (
     is_frame,
     select_rows,
 )
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet.qc._crossfit import compute_crossfit_scores
 from archetypal_triplet.qc._separation import MAD_TO_SD, MEASURES
 
@@ -163,10 +164,9 @@ def _aggregate(values, is_positive, plates, groups):
             f"{', '.join(which)}. A group must lie within one well: name more columns in groups, or "
             "check the queries."
         )
-    means = np.zeros((len(n), values.shape[1]))
-    np.add.at(means, code, values)
+    means = group_means(values, code, len(n))
     first = np.unique(code, return_index=True)[1]
-    return means / n[:, None], shares > 0.5, None if plates is None else plates[first]
+    return means, shares > 0.5, None if plates is None else plates[first]
 
 
 def _check_controls(X, negative, positive, plate, groups, features):
@@ -323,10 +323,7 @@ def compute_control_separability(
     True
     """
     values, is_positive, plates = _check_controls(X, negative, positive, plate, groups, features)
-    seed = None
-    if random_state is not None:
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(draw_seed(random_state))
     codes, members = None, [("pooled", None, np.arange(len(values)))]
     if plates is not None:
         names, codes = np.unique(plates, return_inverse=True)

@@ -5,6 +5,8 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from archetypal_triplet._utils._groups import group_means
+
 MAX_PLATE_FOLDS = 10
 N_WELL_FOLDS = 5
 N_REPEATS = 5
@@ -48,9 +50,7 @@ def center_plates(X, is_positive, plates):
     n_negative, n_known = counts.sum(), with_controls.sum()
     if n_known < 2 or n_negative <= n_known:
         return X
-    means = np.zeros((n_plates, X.shape[1]))
-    np.add.at(means, plates[negative], X[negative])
-    means[with_controls] /= counts[with_controls, None]
+    means = group_means(X[negative], plates[negative], n_plates)
     grand = X[negative].mean(axis=0)
     within = ((X[negative] - means[plates[negative]]) ** 2).sum(axis=0) / (n_negative - n_known)
     spread = (counts[:, None] * (means - grand) ** 2)[with_controls].sum(axis=0)

@@ -3,14 +3,15 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet.qc._positions import compute_combined_p, draw_permutations
-from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
+from archetypal_triplet.qc._wells_of_plates import check_table, divide_by_spread, take_measured
 
 COLUMNS = (
     "scope", "plate", "position", "step", "from_first", "column", "size", "p_value", "n_negative", "reason",
@@ -75,13 +76,9 @@ def compute_centroids(values, codes, n_plates):
         Controls of each plate.
     """
     counts = np.bincount(codes, minlength=n_plates)
-    centroids = np.zeros((n_plates, values.shape[1]))
-    np.add.at(centroids, codes, values)
-    centroids /= counts[:, None]
+    centroids = group_means(values, codes, n_plates)
     spread = np.sqrt(((values - centroids[codes]) ** 2).sum(axis=0) / (len(values) - n_plates))
-    tiny = spread <= 1e-12 * np.abs(values).max(axis=0, initial=np.finfo(float).tiny)
-    centroids -= centroids.mean(axis=0)
-    return np.where(tiny, 0.0, centroids / np.where(tiny, 1.0, spread)), counts
+    return divide_by_spread(centroids - centroids.mean(axis=0), spread, values), counts
 
 
 def _length(difference, noise):
@@ -201,9 +198,6 @@ def compute_plate_drift(
     values, names = take_measured(table, features, what="negative controls")
     plates = order_plates(table, plate, order)
     codes = _positions_of(table[plate].astype(str), plates)
-    seed = None
-    if random_state is not None:
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     pd = import_optional("pandas", extra="screens")
     if len(values) - len(plates) < MIN_SPREAD:
         reason = (
@@ -218,7 +212,10 @@ def compute_plate_drift(
     from_first = _length(centroids - centroids[0], noise + noise[0])
     p_value, reason = np.nan, f"{count_of(len(plates), 'plate')}; a trend needs {MIN_PLATES}"
     if len(plates) >= MIN_PLATES:
-        p_value, reason = compute_trend_p(centroids, n_permutations, np.random.default_rng(seed)), ""
+        p_value, reason = (
+            compute_trend_p(centroids, n_permutations, np.random.default_rng(draw_seed(random_state))),
+            "",
+        )
     line = np.arange(len(plates)) - (len(plates) - 1) / 2
     size = line @ centroids / max(line @ line, 1) * (len(plates) - 1)
     most = int(np.abs(size).argmax())

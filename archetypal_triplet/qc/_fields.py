@@ -4,12 +4,12 @@ from numbers import Real
 
 import numpy as np
 from sklearn.ensemble import IsolationForest
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE, WELL
 from archetypal_triplet._utils._frames import check_columns_exist
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.qc._separation import MAD_TO_SD
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
@@ -237,10 +237,7 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
     codes = table.groupby(names, sort=True, observed=True, dropna=False).ngroup().to_numpy()
     deviations = compute_sibling_deviations(values, codes)
     has_siblings = ~np.isnan(deviations[:, 0])
-    seed = None
-    if random_state is not None:
-        seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    forest = IsolationForest(n_estimators=_N_TREES, random_state=seed)
+    forest = IsolationForest(n_estimators=_N_TREES, random_state=draw_seed(random_state))
     isolation = -forest.fit(values).score_samples(values)
     distance, z = np.full(len(values), np.nan), np.full(len(values), -np.inf)
     if has_siblings.any():

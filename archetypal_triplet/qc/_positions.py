@@ -4,11 +4,11 @@ from numbers import Integral
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE, WELL
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet._utils._wells import plate_shape
 from archetypal_triplet.qc._wells_of_plates import read_wells, standardize_within_plates
 
@@ -369,9 +369,7 @@ def judge_positions(wells, by_column, n_permutations, random_state, *, with_plat
     DataFrame
         See there.
     """
-    rng = np.random.default_rng(
-        None if random_state is None else check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    )
+    rng = np.random.default_rng(draw_seed(random_state))
     shape = plate_shape(wells.rows, wells.columns)
     wells = standardize_within_plates(wells)
     layouts, too_few = _make_layouts(wells, n_permutations, shape, rng)

@@ -5,12 +5,12 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
@@ -138,7 +138,7 @@ def compute_replicate_precision(
     meta = pd.DataFrame({_KEY: key, PLATE: plates, "is_negative": is_negative})
     # a control has no replicates: it is of a kind with itself only
     meta[_OWN] = np.where(is_negative, np.arange(len(meta)), -1)
-    seed = check_random_state(0 if random_state is None else random_state).randint(np.iinfo(np.int32).max)
+    seed = draw_seed(0 if random_state is None else random_state)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as cache:  # its own cache lies in the home
         warnings.simplefilter("ignore")
         scores = copairs.average_precision(
@@ -267,9 +267,7 @@ def compute_replicate_correlation(
     values = values - values.mean(axis=1, keepdims=True)
     length = np.linalg.norm(values, axis=1, keepdims=True)
     values = values / np.where(length > 0, length, 1.0)
-    rng = np.random.default_rng(
-        None if random_state is None else check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    )
+    rng = np.random.default_rng(draw_seed(random_state))
     counts = np.bincount(codes)
     starts = np.append(0, np.cumsum(counts))[:-1]
     order = np.argsort(codes, kind="stable")

@@ -11,6 +11,7 @@ from archetypal_triplet._utils._frames import (
     is_frame,
     select_rows,
 )
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._wells import parse_wells
 
 
@@ -158,12 +159,30 @@ def read_wells(X, *, plate, well, features=None, rows=None):
     values, names = take_measured(table, features)
     plate_names, plates = np.unique(names_of_plates, return_inverse=True)
     key = np.stack([plates, at_row, at_column])
-    distinct, members, counts = np.unique(key, axis=1, return_inverse=True, return_counts=True)
-    if len(values) != distinct.shape[1] or (members.ravel() != np.arange(len(values))).any():
-        sums = np.zeros((distinct.shape[1], values.shape[1]))
-        np.add.at(sums, members.ravel(), values)
-        values = sums / counts[:, None]
+    distinct, members = np.unique(key, axis=1, return_inverse=True)
+    values = group_means(values, members.ravel(), distinct.shape[1])
     return Wells(values, names, plate_names, *distinct)
+
+
+def divide_by_spread(values, spread, measured):
+    """Divide columns by their spread; a spread that is rounding of the measured values makes them 0.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        Centered values.
+    spread : ndarray of shape (n_columns,)
+        Their spread.
+    measured : ndarray of shape (n_wells, n_columns)
+        The values before they were centered.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        In units of the spread.
+    """
+    tiny = spread <= 1e-12 * np.abs(measured).max(axis=0, initial=np.finfo(float).tiny)
+    return np.where(tiny, 0.0, values / np.where(tiny, 1.0, spread))
 
 
 def standardize_within_plates(wells):
@@ -179,11 +198,7 @@ def standardize_within_plates(wells):
     Wells
         With other values; columns that never vary within a plate become 0.
     """
-    n = np.bincount(wells.plates)
-    means = np.zeros((len(n), wells.values.shape[1]))
-    np.add.at(means, wells.plates, wells.values)
-    values = wells.values - (means / n[:, None])[wells.plates]
-    spread = np.sqrt((values**2).sum(axis=0) / max(len(values) - len(n), 1))
-    tiny = spread <= 1e-12 * np.abs(wells.values).max(axis=0, initial=np.finfo(float).tiny)
-    values = np.where(tiny, 0.0, values / np.where(tiny, 1.0, spread))
-    return replace(wells, values=values)
+    n_plates = len(wells.plate_names)
+    values = wells.values - group_means(wells.values, wells.plates, n_plates)[wells.plates]
+    spread = np.sqrt((values**2).sum(axis=0) / max(len(values) - n_plates, 1))
+    return replace(wells, values=divide_by_spread(values, spread, wells.values))

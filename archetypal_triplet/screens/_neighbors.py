@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from archetypal_triplet.screens._whitening import group_means
+from archetypal_triplet._utils._groups import group_means
 
 _MOST_COLUMNS_OF_A_TREE = 6
 _MOST_REFERENCES = 50_000  # rows among which the cells of every group look for neighbors

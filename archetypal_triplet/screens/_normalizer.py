@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from archetypal_triplet._utils._columns import feature_category
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import select_rows
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._roles import (
     as_names,
     check_plates_have_controls,
@@ -336,7 +337,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                     f"controls={self.controls!r} matches {is_control.sum()} rows, one for each plate, which "
                     f"says nothing about their spread. At least one plate needs two control rows."
                 )
-        centers = kernels.group_means(values[reference], codes[reference], max(1, len(self.plates_)))
+        centers = group_means(values[reference], codes[reference], max(1, len(self.plates_)))
         scale = kernels.pooled_sd(values[reference], codes[reference], centers)
         self.features_kept_ = scale > kernels.CONSTANT_RTOL * kernels.largest_magnitude(values)
         if not self.features_kept_.any():
@@ -451,7 +452,7 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         chosen = select_rows(frame, self.controls, allow_empty=True) & (codes >= len(self.plates_))
         codes_new = codes[chosen] - len(self.plates_)
         check_plates_have_controls(new, np.bincount(codes_new, minlength=len(new)), seen=self.plates_)
-        centers = kernels.group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
+        centers = group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
         return np.vstack([self.centers_, centers]), codes
 
     def _number_groups(self, frame):

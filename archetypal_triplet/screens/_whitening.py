@@ -1,7 +1,9 @@
 """Arrays in, arrays out: plate centres, principal axes, regularised whitening, soft length."""
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
+
+from archetypal_triplet._utils._groups import group_means
 
 # a feature whose spread is below this share of its largest value is a constant seen through rounding
 CONSTANT_RTOL = 1e-8
@@ -16,17 +18,6 @@ def row_blocks(n_samples):
     """Yield slices that cover `n_samples` rows in order."""
     for start in range(0, n_samples, _ROWS_PER_BLOCK):
         yield slice(start, min(start + _ROWS_PER_BLOCK, n_samples))
-
-
-def group_means(values, codes, n_groups):
-    """Return the mean row of each group, (n_groups, n_features); `codes` lie in 0..n_groups-1.
-
-    A group without rows gives a row of zeros.
-    """
-    counts = np.bincount(codes, minlength=n_groups)
-    weights = 1.0 / counts[codes]
-    rows = np.arange(len(codes))
-    return sparse.csr_array((weights, (codes, rows)), shape=(n_groups, len(codes))) @ values
 
 
 def pooled_sd(values, codes, means):

@@ -332,17 +332,10 @@ def test_cells_of_healthy_and_failing_hearts(data_folder):
     cells = load_cardiac_fibroblasts(data_folder)
     wells = ["Metadata_Plate", "Metadata_Well"]
     features = cells[[c for c in cells if not c.startswith("Metadata_")]]
-    pipe = make_archetypal_triplet(
-        level="cell", plate="Metadata_Plate", groups=wells, device="cpu", random_state=0
-    )
-    scores = {
-        "features": PCA(12).fit_transform((features - features.mean()) / features.std()),
-        "embedding": pipe.fit(cells).transform(cells),
-    }
-    found = {}
-    for name, values in scores.items():
+
+    def measure(values):
         columns = pd.DataFrame(values, index=cells.index).add_prefix("Embedding_")
-        found[name] = pooled(
+        found = pooled(
             separate(
                 pd.concat([cells.filter(like="Metadata_"), columns], axis=1),
                 negative="Metadata_cell_type == 'healthy'",
@@ -351,12 +344,21 @@ def test_cells_of_healthy_and_failing_hearts(data_folder):
                 groups=wells,
             )
         )
-        assert found[name][["n_negative", "n_positive"]].iloc[0].tolist() == [12, 12]
-        assert set(found[name]["axis"]) == {"from other plates (3 folds)"}
-    assert found["features"]["low"]["z_prime"] < 0
-    assert found["features"]["value"]["z_prime"] < 0.15
-    # over seeds it is .30 +- .06; the window of the features is near 0
-    assert found["embedding"]["value"]["z_prime"] > found["features"]["value"]["z_prime"]
+        assert found[["n_negative", "n_positive"]].iloc[0].tolist() == [12, 12]
+        assert set(found["axis"]) == {"from other plates (3 folds)"}
+        return found.loc["z_prime"]
+
+    found = measure(PCA(12).fit_transform((features - features.mean()) / features.std()))
+    assert found["low"] < 0
+    assert found["value"] < 0.15
+    # twelve wells of a kind: a single seed lies anywhere from .15 to .32
+    values = []
+    for seed in range(3):
+        pipe = make_archetypal_triplet(
+            level="cell", plate="Metadata_Plate", groups=wells, device="cpu", random_state=seed
+        )
+        values.append(measure(pipe.fit_transform(cells))["value"])
+    assert np.mean(values) >= 0.2
 
 
 @pytest.mark.parametrize(

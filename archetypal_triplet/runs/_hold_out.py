@@ -114,7 +114,7 @@ def compute_held_out_quality(plan, pipeline, stages):
     groups = None
     if plan.options["level"] != "well":
         if not plan.group_columns:
-            return _explain("nothing tells which rows belong to one well (--groups)")
+            return explain_none_held_out("nothing tells which rows belong to one well (--groups)")
         groups = group_codes(plan.table, plan.options["groups"], plate=plan.options["plate"])
     folds, unit = deal_folds(plan.table, plan.options, groups, plan.left_out)
     is_positive, held = _find_controls(plan, folds)
@@ -127,7 +127,7 @@ def compute_held_out_quality(plan, pipeline, stages):
     total = np.sum(n, axis=0)
     shortage = _find_shortage(np.array(n), unit, plan, folds)
     if shortage:
-        return _explain(shortage, total)
+        return explain_none_held_out(shortage, total)
     logger.info("fitting twice more, without half of the control %s each time (--hold-out none)", unit)
     with stages("hold_out") as say:
         parts = [
@@ -211,8 +211,21 @@ def _pool(parts, unit, total, random_state):
     return table.assign(fitted_on_these_wells=_FITTED[unit], trained_on=HELD_OUT)
 
 
-def _explain(reason, total=(0, 0)):
-    """Rows without a value, that say why."""
+def explain_none_held_out(reason, total=(0, 0)):
+    """Return rows without a value, that say why.
+
+    Parameters
+    ----------
+    reason : str
+        Why controls were not scored.
+    total : tuple of two ints, default=(0, 0)
+        Negative and positive wells that could be held out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `compute_held_out_quality`.
+    """
     pd = import_optional("pandas", extra="screens")
     nothing = (np.nan, np.nan, np.nan)
     rows = [

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 
 from archetypal_triplet._pipeline import make_archetypal_triplet
 from archetypal_triplet.runs._flag_fields import flag_fields, flag_lines
-from archetypal_triplet.runs._hold_out import compute_held_out_quality
+from archetypal_triplet.runs._hold_out import compute_held_out_quality, explain_none_held_out
 from archetypal_triplet.runs._model import save_model
 from archetypal_triplet.runs._pixels import learn_pixels
 from archetypal_triplet.runs._plan import check_enough_rows, plan_run
@@ -70,14 +70,7 @@ def execute(plan, folder, pixels=None):
             if plan.group_columns:
                 groups = make_group_table(embedding[plan.kept], plan.group_columns)
             say("described %d archetypes", len(archetypes))
-        quality = None
-        if plan.options["positive_controls"]:
-            with stages("quality") as say:
-                quality = compute_quality(plan, pipeline, components, embedding, learned.spaces)
-                say("scored the separation of the controls")
-            # the network on pixels would have to be trained again too, which takes hours
-            if plan.options["hold_out"] == "auto" and pixels is None:
-                quality = add_held_out(quality, compute_held_out_quality(plan, pipeline, stages))
+        quality = _score(plan, pipeline, components, embedding, learned, stages)
         with stages("files") as say:
             files = _write_tables(folder, embedding, archetypes, groups, quality)
             files["model/"] = _save_models(folder / "model", pipeline, learned.models)
@@ -288,6 +281,21 @@ def _learn(plan, pixels, embedder, components, stages):
     if pixels is not None:
         return learn_pixels(plan, pixels, embedder, components, stages)
     return Bunch(embedding=embedder.transform(components), spaces={}, models={}, info=None)
+
+
+def _score(plan, pipeline, components, embedding, learned, stages):
+    if not plan.options["positive_controls"]:
+        return None
+    with stages("quality") as say:
+        quality = compute_quality(plan, pipeline, components, embedding, learned.spaces)
+        say("scored the separation of the controls")
+    if plan.options["hold_out"] == "none":
+        return quality
+    if "pixels" in learned.models:  # it takes hours, which nobody expects of a default
+        held_out = explain_none_held_out("the network on pixels would have to be trained twice more")
+    else:
+        held_out = compute_held_out_quality(plan, pipeline, stages)
+    return add_held_out(quality, held_out)
 
 
 def _save_models(folder, pipeline, models):

@@ -12,6 +12,7 @@ from archetypal_triplet.datasets import make_screen, write_screen
 from archetypal_triplet.runs import embed_profiles, load_model, plan_images, run_images
 from archetypal_triplet.runs._joint import EmbeddingWhitener
 from archetypal_triplet.runs._pixels import mean_by_position
+from archetypal_triplet.runs._quality import quality_lines
 
 SHORT = {"max_steps": 40, "labels_per_batch": 3, "samples_per_label": 4}
 
@@ -90,6 +91,18 @@ def test_run_json_says_what_the_embedding_is(both):
 def test_all_embeddings_are_scored_side_by_side(both):
     expected = ["embedding", "feature_embedding", "pixel_embedding", "whitened", "features"]
     assert both.quality["space"].unique().tolist() == expected
+
+
+def test_a_run_on_pixels_says_that_no_controls_were_held_out(both):
+    quality = pd.read_csv(both.folder / "quality.csv")
+    held_out = quality[quality["trained_on"] == "held out"]
+    assert set(held_out["space"]) == {"embedding", "whitened"}
+    assert held_out["value"].isna().all()
+    reason = "the network on pixels would have to be trained twice more"
+    assert set(held_out["reason"]) == {reason}
+    # three rows of a plate hold too few controls for the other numbers, which would come first
+    quality.loc[quality["trained_on"] == "seen", ["value", "low", "high"]] = 0.5
+    assert quality_lines(quality)[-1] == f"  With controls that did not train: not computed: {reason}"
 
 
 def test_a_folder_of_several_models_says_so(both):

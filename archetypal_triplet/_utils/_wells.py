@@ -56,6 +56,11 @@ def parse_wells(names):
     return found[inverse, 0], found[inverse, 1]
 
 
+def row_letters(row):
+    """Return the letters of a row counted from 0: 0 is "A", 26 is "AA"."""
+    return chr(ord("A") + row) if row < 26 else "A" + chr(ord("A") + row - 26)
+
+
 def well_name(row, column):
     """Return the name of the well in this row and column, counted from 0: (0, 0) is "A01".
 
@@ -69,8 +74,7 @@ def well_name(row, column):
     str
         The name.
     """
-    letters = chr(ord("A") + row) if row < 26 else "A" + chr(ord("A") + row - 26)
-    return f"{letters}{column + 1:02d}"
+    return f"{row_letters(row)}{column + 1:02d}"
 
 
 def plate_shape(rows, columns):

@@ -3,13 +3,12 @@
 import numpy as np
 
 from archetypal_triplet._utils._optional import import_optional
-
-PLATE_SHAPES = {96: (8, 12), 384: (16, 24)}
+from archetypal_triplet._utils._wells import PLATE_FORMATS
 
 
 def compute_default_controls(plate_format):
     """Numbers of negative and positive controls that fill whole columns of a plate."""
-    n_rows = PLATE_SHAPES[plate_format][0]
+    n_rows = PLATE_FORMATS[plate_format][0]
     return 2 * n_rows, n_rows
 
 
@@ -61,7 +60,7 @@ def make_layout(rng, *, n_batches, n_plates, n_replicates, plate_format, ordered
     for batch in range(n_batches):
         for m in range(maps_per_batch):
             plate_map = make_plate_map(
-                rng, PLATE_SHAPES[plate_format], ordered=ordered[batch * maps_per_batch + m], **map_options
+                rng, PLATE_FORMATS[plate_format], ordered=ordered[batch * maps_per_batch + m], **map_options
             )
             first = sum(n_compounds)
             n_compounds.append(int(plate_map["compound"].max()) + 1)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._wells import well_name
 from archetypal_triplet.datasets._features import CHANNELS, NUISANCE
 from archetypal_triplet.datasets._phenotypes import get_end_point_names
 
@@ -42,12 +43,11 @@ def make_tables(plan, extra):
     width = len(str(max(len(compounds), 100)))
     treated = compound >= 0
     label = {"negative": "DMSO", "positive": "PositiveControl", "untreated": "Untreated"}
-    rows = [chr(ord("A") + r) for r in range(layout["row"].max() + 1)]
     metadata = pd.DataFrame(
         {
             "Metadata_Plate": [f"Plate{p + 1:02d}" for p in layout["plate"]],
             "Metadata_Well": [
-                f"{rows[r]}{c + 1:02d}" for r, c in zip(layout["row"], layout["column"], strict=True)
+                well_name(row, column) for row, column in zip(layout["row"], layout["column"], strict=True)
             ],
             "Metadata_Batch": [f"Batch{b + 1}" for b in layout["batch"]],
             "Metadata_Replicate": [str(r + 1) for r in layout["replicate"]],

@@ -7,10 +7,11 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_params
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._wells import PLATE_FORMATS
 from archetypal_triplet.datasets._factors import make_generators, make_seeds
 from archetypal_triplet.datasets._features import CHANNELS, MAX_N_FEATURES, NUISANCE, FeatureMap
 from archetypal_triplet.datasets._image_screen import make_images
-from archetypal_triplet.datasets._layout import PLATE_SHAPES, compute_default_controls, make_layout
+from archetypal_triplet.datasets._layout import compute_default_controls, make_layout
 from archetypal_triplet.datasets._nuisance import (
     COUNT_SPREAD,
     draw_heterogeneity,
@@ -345,7 +346,7 @@ def make_screen(
         rngs["compounds"], n_compounds, n_end_points, inactive_fraction=inactive_fraction, doses_um=doses_um
     )
     mixtures, effect, toxicity = compute_mixtures(layout, compounds, n_end_points, doses_um)
-    edge, gradient = make_positions(rngs["positions"], layout, PLATE_SHAPES[plate_format])
+    edge, gradient = make_positions(rngs["positions"], layout, PLATE_FORMATS[plate_format])
     effects = {"density": density_effect, "well": well_effect, "plate": plate_effect, "batch": batch_effect}
     effects |= {"edge": edge_effect, "gradient": gradient_effect, "noise": noise, "phenotype": effect_size}
     kill = 0.8 * min(effect_size, 1.0) * mixtures[:, -1]

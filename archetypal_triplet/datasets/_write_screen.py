@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
@@ -19,6 +19,7 @@ from archetypal_triplet._utils._threads import effective_n_threads
 from archetypal_triplet._utils._wells import parse_wells, plate_shape
 from archetypal_triplet.datasets._file_names import LAYOUTS, NAMES, ONE_FIELD
 from archetypal_triplet.datasets._image_screen import RenderedImages
+from archetypal_triplet.datasets._optics import SENSOR_MAX
 
 logger = logging.getLogger("archetypal_triplet.datasets")
 
@@ -70,10 +71,10 @@ class _ZarrWriter:
     """Writes one OME-Zarr (0.5) plate for each plate; a field's folder appears when it is whole."""
 
     def __init__(self, folder, channels, n_columns, layout):
-        self._zarr = import_optional("zarr", extra="images")
-        with warnings.catch_warnings():  # some versions of ome-zarr warn of themselves when imported
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._ome = import_optional("ome_zarr.writer", extra="images")
+        # here, as the room of images loads numba, which nothing else of the simulated screens needs
+        from archetypal_triplet.images import _write
+
+        self._zarr, self._write = import_optional("zarr", extra="images"), _write
         self._folder, self._channels = folder, channels
 
     def name_files(self, place):
@@ -88,20 +89,8 @@ class _ZarrWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.part")
         group = self._zarr.create_group(str(unfinished), overwrite=True, zarr_format=3)
-        array = group.create_array("0", shape=image.shape, dtype=image.dtype, chunks=(1, *image.shape[1:]))
-        array[:] = image
-        self._ome.write_multiscales_metadata(
-            group,
-            [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0, 1.0]}]}],
-            axes=[
-                {"name": "c", "type": "channel"},
-                {"name": "y", "type": "space"},
-                {"name": "x", "type": "space"},
-            ],
-            name=f"{place['well']} {place['site']}",
-        )
-        ome = {**group.attrs["ome"], "omero": {"channels": [_describe_channel(c) for c in self._channels]}}
-        group.attrs["ome"] = ome
+        name = f"{place['well']} {place['site']}"
+        self._write.write_zarr_field(group, image, channel_names=self._channels, name=name, white=SENSOR_MAX)
         unfinished.replace(path)
 
     def finish(self, fields):
@@ -109,27 +98,8 @@ class _ZarrWriter:
         for plate, of_plate in fields.groupby(PLATE):
             path = str(self._folder / f"{plate}.zarr")
             group = self._zarr.open_group(path, mode="a", zarr_format=3)
-            wells = of_plate[WELL].drop_duplicates()
-            rows = sorted({well[:-2] for well in wells}, key=lambda r: (len(r), r))
-            columns = sorted({int(well[-2:]) for well in wells})
-            self._ome.write_plate_metadata(
-                group,
-                rows,
-                [str(c) for c in columns],
-                [f"{well[:-2]}/{int(well[-2:])}" for well in wells],
-                field_count=int(of_plate.groupby(WELL).size().max()),
-                name=str(plate),
-            )
-            for row in rows:
-                group.require_group(row)
-            for well, of_well in of_plate.groupby(WELL):
-                images = [str(int(site) - 1) for site in of_well[SITE]]
-                self._ome.write_well_metadata(group.require_group(f"{well[:-2]}/{int(well[-2:])}"), images)
-
-
-def _describe_channel(name):
-    window = {"start": 0, "end": 4095, "min": 0, "max": 65535}
-    return {"label": name, "color": "FFFFFF", "window": window, "active": True}
+            places = zip(*(part.tolist() for part in parse_wells(of_plate[WELL])), strict=True)
+            self._write.describe_zarr_plate(group, Counter(places), name=str(plate))
 
 
 def _is_whole(paths):
@@ -240,7 +210,7 @@ def write_screen(screen, folder, layout="imagexpress", *, overwrite=False, n_job
         If `screen` holds no rendered images, if `folder` holds something else, or if the layout has no place
         for several fields of a well.
     ImportError
-        If tifffile and imagecodecs (or zarr and ome-zarr) are not installed.
+        If tifffile and imagecodecs (or zarr) are not installed.
 
     Notes
     -----

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet._utils._wells import parse_well
-
-_DEFAULT_ROWS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+from archetypal_triplet._utils._wells import parse_well, row_letters
 
 
 def write_ome_tiff(
@@ -152,17 +150,96 @@ def write_ome_zarr_plate(
         for n, image in enumerate(images, 1):
             if n > len(places):
                 raise ValueError(f"images holds more fields than the {len(places)} wells that were named.")
-            row, column = place = places[n - 1]
-            group = root.require_group(f"{_row_name(row)}/{column + 1}/{fields[place]}")
-            _write_field(group, np.asarray(image), channel_names, pixel_size_um, version)
+            place = places[n - 1]
+            group = root.require_group(f"{_well_path(place)}/{fields[place]}")
+            write_zarr_field(
+                group,
+                np.asarray(image),
+                channel_names=channel_names,
+                pixel_size_um=pixel_size_um,
+                version=version,
+            )
             fields[place] += 1
         if n != len(places):
             raise ValueError(f"images holds {n} fields, and {len(places)} wells were named.")
-        for (row, column), count in fields.items():
-            well = {"images": [{"path": str(i), "acquisition": 0} for i in range(count)]}
-            _describe(root[f"{_row_name(row)}/{column + 1}"], version, well=well)
-        _describe(root, version, plate=_plate_metadata(fields, name or path.stem))
+        describe_zarr_plate(root, fields, name=name or path.stem, version=version)
     return path
+
+
+def write_zarr_field(
+    group, image, *, channel_names=None, pixel_size_um=None, version="0.5", name=None, white=None
+):
+    """Write one field into a group of Zarr.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        An empty group.
+    image : ndarray of shape (C, H, W)
+        Pixels.
+    channel_names : list of str, default=None
+        Names of the channels.
+    pixel_size_um : float, default=None
+        Side of a pixel in micrometers; None writes a scale of 1 without unit.
+    version : {"0.5", "0.4"}, default="0.5"
+        Version of OME-Zarr.
+    name : str, default=None
+        Name of the image; None writes none.
+    white : float, default=None
+        Gray value that viewers show as white; None takes the largest of the type, 1 for floats.
+
+    Raises
+    ------
+    ValueError
+        If the image has not three dimensions, or there are not as many names as channels.
+    """
+    if image.ndim != 3:
+        raise ValueError(f"A field has three dimensions (channels, height, width), got shape {image.shape}.")
+    if channel_names is not None and len(channel_names) != image.shape[0]:
+        raise ValueError(f"channel_names has {len(channel_names)} names for {image.shape[0]} channels.")
+    keys = {"chunk_key_encoding": {"name": "v2", "separator": "/"}} if version == "0.4" else {}
+    array = group.create_array(
+        "0",
+        shape=image.shape,
+        dtype=image.dtype,
+        chunks=(1, *image.shape[1:]),
+        dimension_names=["c", "y", "x"] if version == "0.5" else None,
+        **keys,
+    )
+    array[:] = image
+    space = {"type": "space"} | ({} if pixel_size_um is None else {"unit": "micrometer"})
+    size = 1.0 if pixel_size_um is None else float(pixel_size_um)
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", **space}, {"name": "x", **space}]
+    scale = [{"type": "scale", "scale": [1.0, size, size]}]
+    scales = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    metadata = {"multiscales": [scales | ({} if name is None else {"name": name})]}
+    if channel_names is not None:
+        top = float(np.iinfo(image.dtype).max) if image.dtype.kind in "ui" else 1.0
+        window = {"min": 0.0, "max": top, "start": 0.0, "end": top if white is None else float(white)}
+        shown = {"color": "FFFFFF", "window": window, "active": True}
+        metadata["omero"] = {"channels": [{"label": str(c), **shown} for c in channel_names]}
+    _describe(group, version, **metadata)
+
+
+def describe_zarr_plate(root, fields, *, name, version="0.5"):
+    """Write what a plate and its wells hold, when their fields are there.
+
+    Parameters
+    ----------
+    root : zarr.Group
+        The plate.
+    fields : dict of (int, int) to int
+        Row and column of each well, counted from 0, and the number of its fields, which are called "0", "1",
+        ... in the well's group.
+    name : str
+        Name of the plate.
+    version : {"0.5", "0.4"}, default="0.5"
+        Version of OME-Zarr.
+    """
+    for place, count in fields.items():
+        well = {"images": [{"path": str(i), "acquisition": 0} for i in range(count)]}
+        _describe(root.require_group(_well_path(place)), version, well=well)
+    _describe(root, version, plate=_plate_metadata(fields, name))
 
 
 @contextmanager
@@ -206,8 +283,8 @@ def written_beside(path, *, overwrite):
             beside.unlink(missing_ok=True)
 
 
-def _row_name(row):
-    return _DEFAULT_ROWS[row] if row < 26 else "A" + _DEFAULT_ROWS[row - 26]
+def _well_path(place):
+    return f"{row_letters(place[0])}/{place[1] + 1}"
 
 
 def _describe(group, version, **metadata):
@@ -227,47 +304,16 @@ def _plate_metadata(fields, name):
     columns = sorted({column for _, column in fields})
     return {
         "name": name,
-        "rows": [{"name": _row_name(row)} for row in rows],
+        "rows": [{"name": row_letters(row)} for row in rows],
         "columns": [{"name": str(column + 1)} for column in columns],
         "wells": [
             {
-                "path": f"{_row_name(row)}/{column + 1}",
-                "rowIndex": rows.index(row),
-                "columnIndex": columns.index(column),
+                "path": _well_path(place),
+                "rowIndex": rows.index(place[0]),
+                "columnIndex": columns.index(place[1]),
             }
-            for row, column in fields
+            for place in fields
         ],
         "field_count": max(fields.values(), default=0),
         "acquisitions": [{"id": 0}],
     }
-
-
-def _write_field(group, image, channel_names, pixel_size_um, version):
-    if image.ndim != 3:
-        raise ValueError(f"A field has three dimensions (channels, height, width), got shape {image.shape}.")
-    if channel_names is not None and len(channel_names) != image.shape[0]:
-        raise ValueError(f"channel_names has {len(channel_names)} names for {image.shape[0]} channels.")
-    keys = {"chunk_key_encoding": {"name": "v2", "separator": "/"}} if version == "0.4" else {}
-    array = group.create_array(
-        "0",
-        shape=image.shape,
-        dtype=image.dtype,
-        chunks=(1, *image.shape[1:]),
-        dimension_names=["c", "y", "x"] if version == "0.5" else None,
-        **keys,
-    )
-    array[:] = image
-    space = {"type": "space"} | ({} if pixel_size_um is None else {"unit": "micrometer"})
-    size = 1.0 if pixel_size_um is None else float(pixel_size_um)
-    axes = [{"name": "c", "type": "channel"}, {"name": "y", **space}, {"name": "x", **space}]
-    scale = [{"type": "scale", "scale": [1.0, size, size]}]
-    metadata = {
-        "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}]
-    }
-    if channel_names is not None:
-        top = float(np.iinfo(image.dtype).max) if image.dtype.kind in "ui" else 1.0
-        window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
-        metadata["omero"] = {
-            "channels": [{"label": str(c), "color": "FFFFFF", "window": window} for c in channel_names]
-        }
-    _describe(group, version, **metadata)

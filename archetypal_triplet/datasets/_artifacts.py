@@ -35,15 +35,15 @@ def assign_artifacts(rng, plate, column, n_fields, fractions):
     n_wells = len(plate)
     kind = np.full((n_wells, n_fields), "none", dtype=object)
     stripes = np.unique(np.stack([plate, column], axis=1), axis=0)
-    n_stripes = round(fractions.get("dispensing_stripe", 0.0) * len(stripes))
-    if fractions.get("dispensing_stripe", 0.0) > 0:
+    n_stripes = round(fractions["dispensing_stripe"] * len(stripes))
+    if fractions["dispensing_stripe"] > 0:
         n_stripes = max(1, n_stripes)
     for p, c in stripes[rng.permutation(len(stripes))[:n_stripes]]:
         kind[(plate == p) & (column == c)] = "dispensing_stripe"
     wells = rng.permutation(n_wells)
     wells = wells[kind[wells, 0] == "none"]
     for name in _OF_WELLS:
-        n = round(fractions.get(name, 0.0) * n_wells)
+        n = round(fractions[name] * n_wells)
         kind[wells[:n]] = name
         wells = wells[n:]
     kind = kind.ravel()
@@ -51,7 +51,7 @@ def assign_artifacts(rng, plate, column, n_fields, fractions):
     order = order[kind[order] == "none"]
     for name in ARTIFACTS:
         if name not in (*_OF_WELLS, "dispensing_stripe"):
-            n = round(fractions.get(name, 0.0) * len(kind))
+            n = round(fractions[name] * len(kind))
             kind[order[:n]] = name
             order = order[n:]
     return kind.astype(str)

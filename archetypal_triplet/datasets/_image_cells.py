@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from archetypal_triplet.datasets._factors import make_generator_of
 from archetypal_triplet.datasets._nuisance import COUNT_SPREAD
-from archetypal_triplet.datasets._phenotypes import END_POINTS, NEAR_COSINE, TOXIC, get_end_point_names
+from archetypal_triplet.datasets._phenotypes import END_POINTS, TOXIC, get_end_point_names, place_near
 
 # what a phenotype changes, each in units of its spread from cell to cell; N_LATENT of them
 PARAMETERS = (
@@ -101,10 +101,7 @@ def make_image_end_points(rng, n_end_points):
     directions = np.array([[_SHIFTS[name].get(p, 0.0) for p in PARAMETERS] for name in names])
     if n_end_points > 2:  # the second end point nearly repeats the first
         length = np.linalg.norm(directions[0])
-        first = directions[0] / length
-        side = directions[1] - (directions[1] @ first) * first
-        side /= np.linalg.norm(side)
-        directions[1] = length * (NEAR_COSINE * first + np.sqrt(1 - NEAR_COSINE**2) * side)
+        directions[1] = length * place_near(directions[0] / length, directions[1])
     # drawn for all that there are, so that more end points leave the others alone
     strengths = dict(zip((TOXIC, *END_POINTS), rng.uniform(0.9, 1.1, size=len(END_POINTS) + 1), strict=True))
     directions *= _SIGNAL * np.array([strengths[name] for name in names])[:, None]

@@ -26,14 +26,19 @@ def get_end_point_names(n_end_points):
     return [*END_POINTS[: n_end_points - 1], TOXIC]
 
 
+def place_near(first, other):
+    """Turn `other` to the direction at NEAR_COSINE from the direction `first`, a vector of length 1."""
+    side = other - (other @ first) * first
+    side /= np.linalg.norm(side)
+    return NEAR_COSINE * first + np.sqrt(1 - NEAR_COSINE**2) * side
+
+
 def make_end_points(rng, n_end_points):
     """Draw end points as shifts of a cell's parameters from the vehicle, (n_end_points, N_LATENT)."""
     directions = rng.standard_normal((n_end_points, N_LATENT))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     if n_end_points > 2:  # the second end point nearly repeats the first
-        side = directions[1] - (directions[1] @ directions[0]) * directions[0]
-        side /= np.linalg.norm(side)
-        directions[1] = NEAR_COSINE * directions[0] + np.sqrt(1 - NEAR_COSINE**2) * side
+        directions[1] = place_near(directions[0], directions[1])
     strengths = rng.uniform(0.8, 1.25, size=n_end_points)
     strengths[-1] *= 1.5  # death changes a cell more than any specific effect
     return directions * strengths[:, None]

@@ -17,7 +17,7 @@ from archetypal_triplet.images import _crops
 from archetypal_triplet.images._cut import BORDERS, MEASURES, REASONS, Filters, cut_field
 from archetypal_triplet.images._label_images import Labeler
 from archetypal_triplet.images._segmentation import segment_nuclei
-from archetypal_triplet.images._stack import ImageStack
+from archetypal_triplet.images._stack import ImageStack, find_channel
 
 
 def extract_cells(
@@ -142,7 +142,7 @@ def extract_cells(
     """
     stack = as_stack(stack)
     fields = check_fields(fields, len(stack))
-    channel = find_channel(stack, nucleus_channel)
+    channel = find_channel(stack, nucleus_channel, "nucleus_channel=")
     filters = Filters(border, min_area, np.inf if max_area is None else max_area, min_solidity, min_intensity)
     check_filters(filters, crop_size, segmentation, labels)
     labeler = Labeler(labels, segmentation, channel, stack.shape)
@@ -296,19 +296,6 @@ def check_fields(fields, n):
             f"fields has {len(fields)} rows for {n} images. Give one row per image, in their order."
         )
     return fields.reset_index(drop=True)
-
-
-def find_channel(stack, channel):
-    """Return the number of a channel."""
-    names = stack.channel_names or []
-    if isinstance(channel, str) and channel in names:
-        return names.index(channel)
-    if isinstance(channel, int | np.integer) and -stack.shape[1] <= channel < stack.shape[1]:
-        return int(channel) % stack.shape[1]
-    known = f" and names {', '.join(map(repr, names))}" if names else ""
-    raise ValueError(
-        f"nucleus_channel={channel!r} is not a channel. There are numbers 0 to {stack.shape[1] - 1}{known}."
-    )
 
 
 def check_filters(filters, crop_size, segmentation, labels):

@@ -357,20 +357,22 @@ class ImageStack:
         return (rows if self._rows is None else self._rows[rows]), single
 
     def _find_channels(self, key):
-        n = len(self._channels)
         if isinstance(key, slice):
-            return list(range(n))[key]
-        numbers = []
-        for channel in [key] if isinstance(key, str | Integral) else key:
-            known = self.channel_names or []
-            if isinstance(channel, str) and channel in known:
-                numbers.append(known.index(channel))
-            elif isinstance(channel, Integral) and -n <= channel < n:
-                numbers.append(int(channel) % n)
-            else:
-                names = f" and names {', '.join(map(repr, known))}" if known else ", and no names"
-                raise ValueError(f"{channel!r} is not a channel. There are numbers 0 to {n - 1}{names}.")
-        return numbers
+            return list(range(len(self._channels)))[key]
+        return [
+            find_channel(self, channel) for channel in ([key] if isinstance(key, str | Integral) else key)
+        ]
+
+
+def find_channel(stack, channel, called=""):
+    """Return the number of a channel, from 0, for its name or number; `called` begins the error's message."""
+    n, known = stack.shape[1], stack.channel_names or []
+    if isinstance(channel, str) and channel in known:
+        return known.index(channel)
+    if isinstance(channel, Integral) and -n <= channel < n:
+        return int(channel) % n
+    names = f" and names {', '.join(map(repr, known))}" if known else ", and no names"
+    raise ValueError(f"{called}{channel!r} is not a channel. There are numbers 0 to {n - 1}{names}.")
 
 
 def _describe_field(layout, i):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.images._zarr import axis_names
 
 _TIFF_SUFFIXES = (".tif", ".tiff", ".flex", ".btf")
 # files of a plate that are looked at until one can be read
@@ -206,8 +207,7 @@ def _look_into_zarr(path):
         scales = attributes["multiscales"][0]
         level = Path(path) / scales["datasets"][0]["path"]
         array = read_json(level / "zarr.json") or read_json(level / ".zarray")
-        axes = scales.get("axes") or {2: "yx", 3: "cyx", 4: "czyx", 5: "tczyx"}[len(array["shape"])]
-        names = [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
+        names = axis_names(scales, len(array["shape"]))
         sizes = dict(zip(names, map(int, array["shape"]), strict=True))
     except (KeyError, IndexError, TypeError, ValueError):
         return None

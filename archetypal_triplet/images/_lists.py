@@ -39,7 +39,7 @@ def read_list(source, *, root=None, check_files=True, parameter="source"):
     frame = read_frame(source, parameter=parameter)
     roles = find_columns(frame)
     called = repr(str(source)) if isinstance(source, (str, Path)) else "the table"
-    _check_wells(frame, roles, called, parameter)
+    check_wells(frame, roles, called, parameter)
     files = _files_by_channel(frame, roles, called, parameter)
     about = _describe(frame, roles)
     pd = import_optional("pandas", extra="images")
@@ -83,7 +83,8 @@ def join_well(row, column):
     return f"{row}{column}"
 
 
-def _check_wells(frame, roles, called, parameter):
+def check_wells(frame, roles, called, parameter):
+    """Raise unless a table says which well a row is of."""
     if "well" not in roles and not {"row", "column"} <= set(roles):
         raise ValueError(
             f"{parameter}={called} has no column of wells. Call it 'well' or 'Metadata_Well', or give two "

@@ -7,7 +7,7 @@ from archetypal_triplet._utils._frames import is_frame, select_rows, shorten
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import parse_well, well_name
 from archetypal_triplet.images._csv import SUFFIXES, as_text, find_columns, read_frame
-from archetypal_triplet.images._lists import _NAMED, _OWN, well_column
+from archetypal_triplet.images._lists import _NAMED, _OWN, check_wells, well_column
 
 CONTROL_TYPES = ("negative", "positive", "untreated", "sample")
 _MAP_NAME = "Metadata_PlateMap"
@@ -191,11 +191,7 @@ def _read_one(table, called):
     pd = import_optional("pandas", extra="images")
     frame = read_frame(table, parameter="plate_map")
     roles = find_columns(frame)
-    if "well" not in roles and not {"row", "column"} <= set(roles):
-        raise ValueError(
-            f"plate_map={called} has no column of wells. Call it 'well' or 'Metadata_Well', or give two "
-            f"columns 'row' and 'column'. Its columns are {shorten(frame.columns)}."
-        )
+    check_wells(frame, roles, called, "plate_map")
     names = well_column(frame, roles)
     wells = {}
     for name in dict.fromkeys(names):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images._formats import (
     ImageError,
     check_dtype,
-    check_file,
     check_pixels,
     merge_colors,
     read_palette,
@@ -33,7 +33,6 @@ class TiffImage:
     def __init__(self, path):
         self._tifffile = import_optional("tifffile", extra="images")
         self.path = path
-        check_file(path)
         # planes of an OME set that lie in other files are looked for only where they are asked for
         self._tiff = self._tifffile.TiffFile(path, _multifile=False)
         self._whole_set = self._opened = None
@@ -131,8 +130,9 @@ class TiffImage:
 
     def _check_index(self, i, n):
         if not 0 <= i < n:
-            planes = "1 plane" if n == 1 else f"{n} planes"
-            raise ImageError(f"{self.path} holds {planes}, and number {i} (counted from 0) was asked for.")
+            raise ImageError(
+                f"{self.path} holds {count_of(n, 'plane')}, and number {i} (counted from 0) was asked for."
+            )
 
     def _find_in_ome(self, index):
         tiff = self._tiff

@@ -7,7 +7,7 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images._formats import ImageError, check_dtype, check_pixels
 
 _BLOSC_HEAD = 16  # bytes; the last four hold the size of the chunk (c-blosc, README_CHUNK_FORMAT)
-_SHAPES = {2: "yx", 3: "cyx", 4: "czyx", 5: "tczyx"}
+_AXES = {2: "yx", 3: "cyx", 4: "czyx", 5: "tczyx"}
 
 
 class ZarrImage:
@@ -46,8 +46,7 @@ class ZarrImage:
             raise ImageError(
                 f"{path} lacks its array {level!r}: it was not copied or written whole."
             ) from None
-        axes = multiscales[0].get("axes") or _SHAPES[self._array.ndim]
-        self.axes = [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
+        self.axes = axis_names(multiscales[0], self._array.ndim)
         if len(self.axes) != self._array.ndim or self.axes[-2:] != ["y", "x"]:
             raise ImageError(f"{path} has axes {self.axes} for an array of shape {self._array.shape}.")
 
@@ -124,6 +123,12 @@ class ZarrImage:
                 f"{self.path} holds {shown or 'one plane'}, and {asked} was asked for (counted from 0)."
             )
         return tuple(wanted.get(axis, 0) for axis in self.axes[:-2])
+
+
+def axis_names(multiscale, n_dimensions):
+    """Return the names of the axes of a described image, which versions before 0.4 wrote otherwise or not."""
+    axes = multiscale.get("axes") or _AXES[n_dimensions]
+    return [axis["name"] if isinstance(axis, dict) else axis for axis in axes]
 
 
 def is_zarr(path):

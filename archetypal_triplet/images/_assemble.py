@@ -156,8 +156,6 @@ def _choose(planes, axis, wanted, noun):
     numbers = _plain_numbers(planes[axis])
     if wanted is None:
         several = planes.assign(_n=numbers).groupby([*_KEYS, "channel"])["_n"].nunique()
-        if axis == "t":  # each z of each time point: the same question, asked once
-            several = several[several > 1]
         several = several[several > 1]
         if len(several):
             plate, well, site, channel = several.index[0]
@@ -192,11 +190,9 @@ def _fields(planes, first, number):
     taken = planes.iloc[first].reset_index(drop=True)
     fields = taken[_KEYS].rename(columns=_COLUMNS)
     for column in (c for c in planes.columns if c.startswith(METADATA_PREFIX)):
-        values = planes[column]
-        of_field = values.iloc[first[number]].to_numpy()
-        same = (values.to_numpy() == of_field) | (
-            values.isna().to_numpy() & values.iloc[first[number]].isna().to_numpy()
-        )
+        values, of_field = planes[column], planes[column].iloc[first[number]]
+        both_missing = values.isna().to_numpy() & of_field.isna().to_numpy()
+        same = (values.to_numpy() == of_field.to_numpy()) | both_missing
         if same.all():
             fields[column] = taken[column].to_numpy()
     return fields

@@ -33,45 +33,45 @@ def kinds(layout):
     return layout.problems["Kind"].value_counts().to_dict()
 
 
-# names of two wells, two fields, two channels each; and what the first field must be called
+# names of two wells, two fields, two channels each; which plate they are of, and which channels
 NAMES = {
     "imagexpress": (
         lambda w, f, c: f"TimePoint_1/exp_{w}_s{f}_w{c}{GUID}.tif",
-        ("P", "A01", "1"),
+        "P",
         ["w1", "w2"],
     ),
     "operetta": (
         lambda w, f, c: f"Images/r0{ord(w[0]) - 64}c{w[1:]}f0{f}p01-ch{c}sk1fk1fl1.tiff",
-        ("P", "A01", "1"),
+        "P",
         ["ch1", "ch2"],
     ),
     "cellvoyager": (
         lambda w, f, c: f"Plate_7_{w}_T0001F00{f}L01A0{c}Z01C0{c}.tif",
-        ("Plate_7", "A01", "1"),
+        "Plate_7",
         ["C01", "C02"],
     ),
     "arrayscan": (
         lambda w, f, c: f"AS_09047_050428030001_{w}f0{f}d{c}.TIF",
-        ("050428030001", "A01", "1"),
+        "050428030001",
         ["d1", "d2"],
     ),
     "incell": (
         lambda w, f, c: f"{w[0]} - {w[1:]}(fld {f} wv Ex{c} - Em{c}).tif",
-        ("P", "A01", "1"),
+        "P",
         ["Ex1 - Em1", "Ex2 - Em2"],
     ),
-    "well": (lambda w, f, c: f"P9_{w}_f{f}_Dye{c}.tif", ("P9", "A01", "1"), ["Dye1", "Dye2"]),
+    "well": (lambda w, f, c: f"P9_{w}_f{f}_Dye{c}.tif", "P9", ["Dye1", "Dye2"]),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("is_named", [True, False])
 def test_instrument_names(name, is_named, tmp_path):
-    make, first, channels = NAMES[name]
+    make, plate, channels = NAMES[name]
     folder = tmp_path / "P"
     touch(folder, *(make(w, f, c) for w in ("A01", "B12") for f in (1, 2) for c in (1, 2)))
     layout = read_layout(folder, pattern=name if is_named else None)
-    assert keys(layout)[0] == first
+    assert keys(layout)[0] == (plate, "A01", "1")
     assert [k[1:] for k in keys(layout)] == [("A01", "1"), ("A01", "2"), ("B12", "1"), ("B12", "2")]
     assert layout.channels == channels
     assert layout.planes[3] == [Plane(str(folder / make("B12", 2, c))) for c in (1, 2)]

@@ -7,9 +7,9 @@ import numpy as np
 from archetypal_triplet._utils._columns import METADATA_PREFIX, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import shorten
 from archetypal_triplet._utils._wells import PLATE_FORMATS, parse_well, parse_wells, well_name
+from archetypal_triplet.images._files import problem
 from archetypal_triplet.images._planes import Plane
 
-PROBLEM_COLUMNS = ["Kind", "File", PLATE, WELL, SITE, "Channel", "Message"]
 _KEYS = ["plate", "well", "field"]
 _COLUMNS = {"plate": PLATE, "well": WELL, "field": SITE, "channel": "Channel", "path": "File"}
 _N_LISTED = 10_000
@@ -41,7 +41,7 @@ def assemble(planes, found, channels, *, plate_format=None, z=None, t=None):
     grid : list of list of (Plane or None)
         Planes by field and channel.
     problems : list of dict
-        With some of the keys `PROBLEM_COLUMNS`.
+        What is wrong, each made by `problem`.
     """
     for column in ("field", "z", "t"):
         if column not in planes:
@@ -138,7 +138,7 @@ def _read_wells(planes, plate_format):
     if len(bad) == len(planes):
         raise ValueError(f"No image lies in a well: {shorten((m for _, m in wrong.values()), 2)}")
     problems = [
-        {"Kind": wrong[w][0], "File": path, PLATE: plate, WELL: wells.get(w, w), "Message": wrong[w][1]}
+        problem(*wrong[w], path=path, plate=plate, well=wells.get(w, w))
         for path, plate, w in bad[["path", "plate", "well"]].head(_N_LISTED).itertuples(index=False)
     ]
     good = planes[~planes["well"].isin(wrong)].reset_index(drop=True)
@@ -218,7 +218,9 @@ def _missing(fields, planes, at, lost, names):
         if path:
             what = f"channel {names[c]!r}, is listed and not there: {path}"
         message = f"{plate} {well}, field {site}, {what}"
-        problems.append(_row("missing", path, plate, well, site, names[c], message))
+        problems.append(
+            problem("missing", message, path=path, plate=plate, well=well, site=site, channel=names[c])
+        )
     return problems
 
 
@@ -235,7 +237,8 @@ def _duplicates(planes, twice):
         if paths[kept[i]] == paths[i]:
             what = f"is listed twice: {paths[i]}"
         message = f"{plate} {well}, field {site}, channel {channel!r} {what}"
-        problems.append(_row("duplicate", paths[i], plate, well, site, channel, message))
+        where = {"plate": plate, "well": well, "site": site, "channel": channel}
+        problems.append(problem("duplicate", message, path=paths[i], **where))
     if 2 * n_twice > len(planes):
         raise ValueError(
             f"{n_twice} of {len(planes)} images are of a plate, well, field and channel that another is of "
@@ -251,10 +254,6 @@ def _fewer_fields(fields):
     usual = int(counts.mode().max())
     few = counts[counts < usual]
     return [
-        _row("fewer fields", "", plate, well, "", "", f"{plate} {well} has {n} of {usual} fields")
+        problem("fewer fields", f"{plate} {well} has {n} of {usual} fields", plate=plate, well=well)
         for (plate, well), n in few.items()
     ]
-
-
-def _row(kind, path, plate, well, site, channel, message):
-    return dict(zip(PROBLEM_COLUMNS, (kind, path, plate, well, site, channel, message), strict=True))

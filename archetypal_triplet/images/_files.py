@@ -5,6 +5,10 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from archetypal_triplet._utils._columns import PLATE, SITE, WELL
+
+PROBLEM_COLUMNS = ["Kind", "File", PLATE, WELL, SITE, "Channel", "Message"]
+
 SUFFIXES = (".tif", ".tiff", ".flex", ".c01", ".dib", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".jxl", ".btf")
 _THUMBNAIL = re.compile(r"_thumb|thumbnail", re.IGNORECASE)
 # folders that instruments put below a plate; they name no plate
@@ -30,7 +34,7 @@ class Listing(NamedTuple):
     pages : str or None
         What the pages of a file are.
     problems : list of dict
-        What is wrong so far.
+        What is wrong so far, each made by `problem`.
     notes : list of str
         How it was read, in words.
     """
@@ -42,6 +46,11 @@ class Listing(NamedTuple):
     pages: str | None
     problems: list
     notes: list
+
+
+def problem(kind, message, *, path="", plate="", well="", site="", channel=""):
+    """Return a row of `Layout.problems`; what does not apply is empty text."""
+    return dict(zip(PROBLEM_COLUMNS, (kind, path, plate, well, site, channel, message), strict=True))
 
 
 def list_images(source):

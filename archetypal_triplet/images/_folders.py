@@ -4,7 +4,7 @@ import numpy as np
 
 from archetypal_triplet._utils._frames import count_of, shorten
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.images._files import Listing, list_images, plates_of_folders
+from archetypal_triplet.images._files import Listing, list_images, plates_of_folders, problem
 from archetypal_triplet.images._lists import join_well
 from archetypal_triplet.images._patterns import compile_pattern, match_names, recognize, share_matched
 from archetypal_triplet.images._zarr_plate import is_zarr_plate, read_zarr_plates
@@ -42,7 +42,7 @@ def read_folder(source, pattern):
     planes, plate_is_told = _name_planes(parts, names, root, is_own=pattern is not None and "/" in pattern)
     planes["path"] = [f"{root.rstrip('/')}/{name}" for name in names]
     problems = [
-        {"Kind": "unparsed", "File": path, "Message": f"the name {path!r} does not match pattern {called!r}"}
+        problem("unparsed", f"the name {path!r} does not match pattern {called!r}", path=path)
         for path in planes.loc[~matched, "path"]
     ]
     planes = planes[matched].reset_index(drop=True).fillna("").assign(exists=True)

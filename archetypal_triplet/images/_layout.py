@@ -8,7 +8,8 @@ from archetypal_triplet._utils._frames import count_of, is_frame, shorten
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import PLATE_FORMATS
 from archetypal_triplet.images import _csv, _plate_map
-from archetypal_triplet.images._assemble import PROBLEM_COLUMNS, assemble
+from archetypal_triplet.images._assemble import assemble
+from archetypal_triplet.images._files import PROBLEM_COLUMNS
 from archetypal_triplet.images._folders import read_folder
 from archetypal_triplet.images._inside import expand_planes
 from archetypal_triplet.images._lists import read_list
@@ -237,8 +238,7 @@ def read_layout(
         fields = _plate_map.assign_control_types(fields, control_types)
     problems += _plate_map.check_control_types(fields)
     pd = import_optional("pandas", extra="images")
-    rows = [[problem.get(column, "") for column in PROBLEM_COLUMNS] for problem in problems]
-    problems = pd.DataFrame(rows, columns=PROBLEM_COLUMNS, dtype=object)
+    problems = pd.DataFrame(problems, columns=PROBLEM_COLUMNS, dtype=object)
     return Layout(fields, channels, grid, problems, listing.notes)
 
 

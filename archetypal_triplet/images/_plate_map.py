@@ -7,6 +7,7 @@ from archetypal_triplet._utils._frames import is_frame, select_rows, shorten
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import parse_well, well_name
 from archetypal_triplet.images._csv import SUFFIXES, as_text, find_columns, read_frame
+from archetypal_triplet.images._files import problem
 from archetypal_triplet.images._lists import _NAMED, _OWN, check_wells, well_column
 
 CONTROL_TYPES = ("negative", "positive", "untreated", "sample")
@@ -88,7 +89,12 @@ def join_plate_map(fields, wells):
         )
     lost = joined.loc[joined["_both"] == "left_only", [PLATE, WELL]].drop_duplicates()
     problems += [
-        _problem("not in plate map", plate, well, f"well {well} of plate {plate} is not in the plate map")
+        problem(
+            "not in plate map",
+            f"well {well} of plate {plate} is not in the plate map",
+            plate=plate,
+            well=well,
+        )
         for plate, well in lost.itertuples(index=False)
     ]
     here = imaged[keys].drop_duplicates().assign(_seen=True)
@@ -97,15 +103,14 @@ def join_plate_map(fields, wells):
     if PLATE in keys:
         absent = sorted(set(extra[PLATE]) - set(imaged[PLATE]))
         problems += [
-            _problem("no images", p, "", f"plate {p} is in the plate map and has no images") for p in absent
+            problem("no images", f"plate {p} is in the plate map and has no images", plate=p) for p in absent
         ]
         extra = extra[~extra[PLATE].isin(absent)]
     for row in extra.to_dict("records"):
         plate, well = row.get(PLATE, ""), row[WELL]
         where = f" of plate {plate}" if plate else ""
-        problems.append(
-            _problem("no images", plate, well, f"well {well}{where} is in the plate map and has no images")
-        )
+        message = f"well {well}{where} is in the plate map and has no images"
+        problems.append(problem("no images", message, plate=plate, well=well))
     return joined.drop(columns="_both"), problems
 
 
@@ -163,7 +168,7 @@ def check_control_types(fields):
         f"{', '.join(CONTROL_TYPES)}. Say which wells are which, e.g. "
         f'control_types={{"negative": "{CONTROL_TYPE} == {quoted}"}}.'
     )
-    return [_problem("control type", "", "", message)]
+    return [problem("control type", message)]
 
 
 def _chosen(fields, name, which):
@@ -252,7 +257,3 @@ def _stem(path):
 
 def _some(frame, keys):
     return shorten([" ".join(row) for row in frame[keys].head(50).itertuples(index=False)], 3)
-
-
-def _problem(kind, plate, well, message):
-    return {"Kind": kind, "Metadata_Plate": plate, "Metadata_Well": well, "Message": message}

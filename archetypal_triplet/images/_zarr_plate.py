@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.images._files import problem
 from archetypal_triplet.images._inside import zarr_attributes
 from archetypal_triplet.images._lists import join_well
 
@@ -45,8 +46,7 @@ def read_zarr_plates(folders):
             if described is None:
                 lost = str(folder / place)
                 message = f"{name} {called} is on the plate, and {lost} is missing or describes no well"
-                row = {"Kind": "missing", "File": lost, "Metadata_Plate": name, "Metadata_Well": called}
-                problems.append({**row, "Message": message})
+                problems.append(problem("missing", message, path=lost, plate=name, well=called))
                 continue
             images = sorted(str(image["path"]) for image in described.get("images", []))
             there = {p.name for p in (folder / place).iterdir()}

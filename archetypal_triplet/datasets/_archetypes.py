@@ -3,8 +3,10 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
+
+from archetypal_triplet._utils._random import own_random_state
 
 
 @validate_params(
@@ -96,8 +98,7 @@ def make_archetypes(
             f"n_samples={n_samples} is below n_archetypes={n_archetypes}: the archetypes cannot all be "
             "contained. Ask for at least as many samples, or set contain_archetypes=False."
         )
-    # None means fresh entropy here: the global generator is neither read nor moved on
-    rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    rng = own_random_state(random_state)
     directions = rng.standard_normal((n_archetypes, n_features))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     archetypes = rng.standard_normal(n_features) + radius * directions

@@ -1,7 +1,8 @@
 """The factors of a simulated screen: each has a stream of random numbers of its own."""
 
 import numpy as np
-from sklearn.utils import check_random_state
+
+from archetypal_triplet._utils._random import own_random_state
 
 # a seed depends on the place in this list: new factors go to its end
 FACTORS = (
@@ -13,8 +14,7 @@ FACTORS = (
 
 def make_seeds(random_state, factor_seeds):
     """One independent SeedSequence per factor; `factor_seeds` replaces single ones."""
-    # None means fresh entropy here: the global generator is neither read nor moved on
-    rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    rng = own_random_state(random_state)
     entropy = rng.randint(np.iinfo(np.int32).max, size=4).tolist()
     children = np.random.SeedSequence(entropy).spawn(len(FACTORS))
     seeds = dict(zip(FACTORS, children, strict=True))

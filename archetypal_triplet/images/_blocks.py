@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._random import own_random_state
 
 _BLOCK_BYTES = 2**26  # 64 MB of pixels at a time
 _N_PIXELS, _N_IMAGES = 2**24, 64  # enough for the limits of a channel
@@ -124,7 +124,7 @@ def compute_channel_limits(images, *, low=0.1, high=99.9, n_samples=None, random
     if n_samples is None:
         n_samples = max(_N_IMAGES, _N_PIXELS // max(1, images.shape[2] * images.shape[3]))
     if n_samples < n:
-        rows = np.sort(check_random_state(random_state).choice(n, n_samples, replace=False))
+        rows = np.sort(own_random_state(random_state).choice(n, n_samples, replace=False))
     counted = np.dtype(images.dtype) in (np.uint8, np.uint16)
     values = (_Histogram if counted else _Sample)(n_channels, images, len(rows))
     for chosen, block in _iter_chosen(images, rows, verbose):

@@ -518,6 +518,14 @@ def test_limits_of_a_sample_are_near_those_of_all_and_repeat_with_the_seed():
     np.testing.assert_allclose(limits[:, 1], compute_channel_limits(images, n_samples=400)[:, 1], rtol=0.1)
 
 
+def test_limits_of_a_sample_leave_the_global_generator_alone():
+    before = np.random.get_state()[1:3]  # noqa: NPY002
+    compute_channel_limits(np.zeros((9, 1, 2, 2), dtype=np.uint8), n_samples=3)
+    after = np.random.get_state()[1:3]  # noqa: NPY002
+    np.testing.assert_array_equal(after[0], before[0])
+    assert after[1] == before[1]
+
+
 def test_limits_of_floats_are_of_an_evenly_spaced_sample(monkeypatch):
     from archetypal_triplet.images import _blocks
 

@@ -6,18 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from archetypal_triplet._pipeline import LEVELS
-from archetypal_triplet._utils._columns import PLATE, SITE, WELL
-from archetypal_triplet._utils._frames import (
-    count_of,
-    is_frame,
-)
+from archetypal_triplet._utils._columns import SITE, WELL
+from archetypal_triplet._utils._frames import count_of, is_frame
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet._utils._threads import effective_n_threads
 from archetypal_triplet.images import ImageStack, Layout, read_layout, segment_nuclei
+from archetypal_triplet.runs._image_checks import (
+    check_choices,
+    check_no_well_is_lost,
+    check_work,
+    raise_for_faults,
+    with_label_faults,
+)
 from archetypal_triplet.runs._image_roles import assume_roles, check_roles, match_labels
 from archetypal_triplet.runs._image_stages import label_planes, make_stages, plane_paths
-from archetypal_triplet.runs._pixels import check_pixel_options
 from archetypal_triplet.runs._plan import check_options
 from archetypal_triplet.runs._progress import is_terminal, log_lines
 from archetypal_triplet.runs._results import check_inputs_survive, check_results_folder
@@ -28,8 +29,6 @@ _NEEDED = ("skimage", "tifffile", "imagecodecs", "pandas", "pyarrow")
 # about so many features of each channel; only to say how large a table will be
 _N_FEATURES = 90
 _N_SHOWN = 3
-_LAYOUT_OPTIONS = ("root", "barcodes", "control_types", "plate_format", "pages", "z", "t")
-_CELL_OPTIONS = ("segmentation", "border", "min_area", "max_area", "min_solidity", "min_intensity")
 # fewer are looked at before a bar can be read
 _MANY_FILES = 5000
 
@@ -66,8 +65,8 @@ class ImagePlan:
         Planes whose file cannot be read, as far as their headers tell.
     progress : bool
         Whether to draw bars.
-    keep : bool
-        Whether the stages are kept when all is done.
+    estimates : list of str
+        How many cells and bytes there may be, in words.
     """
 
     layout: Layout
@@ -83,7 +82,6 @@ class ImagePlan:
     dtype: object
     faults: object
     progress: bool = False
-    keep: bool = True
     estimates: list = field(default_factory=list)
 
     @property
@@ -288,10 +286,10 @@ def plan_images(
     for package in _NEEDED:
         import_optional(package, extra="images")
     options = dict(given)
-    _check_choices(options)
+    check_choices(options)
     out = check_results_folder(out, force=force)
     work = out.with_name(f"{out.name}.stages") if work is None else Path(work).expanduser().resolve()
-    _check_work(work, out)
+    check_work(work, out)
     store = StageStore(work)
     about = {"channels": _parse_channels(channels), "plate": plate_name, "plate_map": plate_map}
     layout = read_layout(source, pattern=pattern, **about, **options["layout_options"])
@@ -317,100 +315,22 @@ def plan_images(
     stages, files = make_stages(store, layout, options, labels)
     faults = stack.find_faults(verbose=int(progress and files["n_files"] > _MANY_FILES and is_terminal()))
     if labels is not None:
-        faults = _with_label_faults(faults, label_planes(labels, stack.shape, options), n_jobs)
+        faults = with_label_faults(faults, label_planes(labels, stack.shape, options), n_jobs)
     if not flag:
-        _raise_for_lost_wells(layout)
+        check_no_well_is_lost(layout)
     if len(faults) and not flag:
         log_lines(layout.lines())
         n_images = len(layout) * (len(layout.channels) + (labels is not None))
-        _raise_for_faults(faults, layout, n_images)
+        raise_for_faults(faults, layout, n_images)
     plan = ImagePlan(
         layout, labels, options, given, assumed, out, store, stages, files, stack.shape, stack.dtype, faults,
-        progress, keep,
+        progress,
     )  # fmt: skip
     if not len(plan.readable):
         raise ValueError("None of the fields can be read. Check the files, or name other ones.")
     if estimate:
         plan.estimates = _estimate(plan, stack)
     return plan
-
-
-def _check_choices(options):
-    check_pixel_options(options)
-    if options["on_error"] not in ("raise", "flag"):
-        raise ValueError(
-            f"on_error={options['on_error']!r} (--on-error) is unknown. Choose from: raise, flag."
-        )
-    level, channel = options["level"], options["nucleus_channel"]
-    if level is not None and level not in LEVELS:
-        raise ValueError(f"level={level!r} is unknown. Choose from: {', '.join(LEVELS)}.")
-    if channel is None and level == "cell":
-        raise ValueError(
-            "level='cell' needs to know the nuclei: name the channel that shows them (--nucleus-channel)."
-        )
-    if channel is None and options["cell_labels"] is not None:
-        raise ValueError(
-            "cell_labels (--cell-labels) are of cells: name the channel of the nuclei too "
-            "(--nucleus-channel)."
-        )
-    if channel is not None and level == "field":
-        raise ValueError(
-            "level='field' measures whole fields, and a nucleus_channel (--nucleus-channel) asks for cells. "
-            "Leave one of them out; level='well' averages the cells of each well."
-        )
-    for name, allowed in (("layout_options", _LAYOUT_OPTIONS), ("cell_options", _CELL_OPTIONS)):
-        options[name] = {key: value for key, value in (options[name] or {}).items() if value is not None}
-        unknown = [key for key in options[name] if key not in allowed]
-        if unknown:
-            raise ValueError(f"{name} has {unknown[0]!r}, which is none of {', '.join(allowed)}.")
-    if options["n_jobs"] == 0:
-        raise ValueError("n_jobs=0 (--jobs) must be a number of threads from 1 up, or -1 for all cores.")
-    size = options["crop_size"]
-    if not (isinstance(size, (int, np.integer)) and size >= 8):
-        raise ValueError(f"crop_size={size!r} (--crop-size) must be a whole number of pixels of at least 8.")
-
-
-def _with_label_faults(faults, labels, n_jobs):
-    found = labels.find_faults(effective_n_threads(n_jobs))
-    if not found:
-        return faults
-    pd = import_optional("pandas", extra="images")
-    rows = [(row, "label image", path, message) for row, path, message in found]
-    return pd.concat([faults, pd.DataFrame(rows, columns=list(faults.columns))], ignore_index=True)
-
-
-def _raise_for_lost_wells(layout):
-    """Raise for wells that a plate in OME-Zarr says it has, and lacks: no field stands for them."""
-    lost = layout.problems
-    lost = lost[(lost["Kind"] == "missing") & (lost[SITE] == "")]
-    if len(lost):
-        log_lines(layout.lines())
-        raise ValueError(
-            f"{count_of(len(lost), 'well')} cannot be read. The first: {lost['Message'].iloc[0]}. Complete "
-            "the plate, or leave these wells out with --on-error flag (on_error='flag')."
-        )
-
-
-def _raise_for_faults(faults, layout, n_images):
-    said = []
-    of_fields = faults.drop_duplicates("row")
-    for row, channel, _, message in of_fields.head(_N_SHOWN).itertuples(index=False):
-        plate, well, site = layout.fields[[PLATE, WELL, SITE]].iloc[row]
-        said.append(f"plate {plate}, well {well}, field {site}, channel {channel}: {message}")
-    n_more = len(of_fields) - len(said)
-    more = f" And of {count_of(n_more, 'more field')}." if n_more else ""
-    raise ValueError(
-        f"{count_of(len(faults), 'image')} of {n_images} cannot be used. Of {' Of '.join(said)}{more} Mend "
-        "or complete them, or leave their fields out with --on-error flag (on_error='flag')."
-    )
-
-
-def _check_work(work, out):
-    if work == out or out in work.parents or work in out.parents:
-        raise ValueError(
-            f"work={str(work)!r} (--work) and out={str(out)!r} lie in each other. Keep the stages elsewhere: "
-            "the results are replaced as a whole."
-        )
 
 
 def _parse_channels(channels):

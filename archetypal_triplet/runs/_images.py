@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from archetypal_triplet._utils._columns import PLATE, SITE, WELL
-from archetypal_triplet._utils._frames import count_of, shorten
+from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet.images import ImageStack
 from archetypal_triplet.runs._image_plan import plan_images
+from archetypal_triplet.runs._image_report import closing_lines, describe_images, found_words
 from archetypal_triplet.runs._image_stages import (
     COUNT_CELLS,
     FAULT,
@@ -35,7 +36,6 @@ _ROLES = (
 _TABLES = {"cells": "cells.parquet", "fields": "fields.parquet"}
 _WELLS = "profiles.parquet"
 _COUNTS = "counts.parquet"
-_N_REPORTED = 1000
 _FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -228,7 +228,7 @@ def run_images(
     if not keep:
         plan.store.clear()
     result.folder = plan.out
-    result.summary = "\n".join([summarize(result), *_closing_lines(plan, counts, keep)])
+    result.summary = "\n".join([summarize(result), *closing_lines(plan, counts, keep)])
     return result
 
 
@@ -275,7 +275,7 @@ def _make_profiles(plan, seconds):
             found = find_cells(
                 plan.stages["cells"], stack, layout, options, labels=labels, progress=plan.progress
             )
-            say(_found_words(found.counts, "cells" in reused))
+            say(found_words(found.counts, "cells" in reused))
         _check_faults(layout.fields, found.counts[FAULT], options)
         _check_cells(found.counts, options)
         stack, rows, unit = found.crops, np.arange(len(found.crops)), "cells"
@@ -299,17 +299,6 @@ def _make_profiles(plan, seconds):
     wells = aggregate_profiles(table, [PLATE, WELL], features=names, count=count)
     seconds.update(timed.seconds)
     return table, wells, counts, (reopen() if reopen else stack).take(rows), reused
-
-
-def _found_words(counts, was_there):
-    cells = counts[COUNT_CELLS]
-    empty = int((cells == 0).sum())
-    without = f"; {count_of(empty, 'field')} without any" if empty else ""
-    verb = "had" if was_there else "found"
-    return (
-        f"{verb} {cells.sum()} cells in {count_of(len(counts), 'field')} "
-        f"({cells.min()} to {cells.max()}, median {cells.median():.0f}){without}"
-    )
 
 
 def _check_faults(fields, faults, options):
@@ -367,7 +356,7 @@ def _finish(plan, folder, table, wells, counts, about):
     result = execute(profiles, folder, _plan_pixels(plan, profiles.table, table, about["images"]))
     info = result.info
     info["parameters"] = {**plan.given, **plan.options}
-    info["images"] = _describe_images(plan, counts, about["reused"])
+    info["images"] = describe_images(plan, counts, about["reused"])
     info["seconds"] = {**about["seconds"], **info["seconds"]}
     info["seconds"]["total"] = round(sum(about["seconds"].values()) + info["seconds"]["total"], 3)
     info["files"] = {**{name: what for name, (_, what) in files.items()}, **info["files"]}
@@ -393,54 +382,3 @@ def _plan_pixels(plan, rows, table, images):
     options = plan.options["pixel_options"]
     has_mask = "cells" in plan.stages
     return PixelPlan(plan.options["embed"], images, positions, wells, plates, has_mask, make_stage, options)
-
-
-def _describe_images(plan, counts, reused):
-    faulty = counts[counts[FAULT] != ""]
-    columns = [PLATE, WELL, "Metadata_Site", FAULT]
-    facts = {
-        "layout": plan.layout.lines(),
-        "shape": list(plan.shape),
-        "dtype": str(plan.dtype),
-        "channels": list(plan.layout.channels),
-        "files": plan.files,
-        "problems": plan.layout.problems.head(_N_REPORTED).to_dict("records"),
-        "n_problems": len(plan.layout.problems),
-        "fields_left_out": faulty[columns].head(_N_REPORTED).to_dict("records"),
-        "n_fields_left_out": len(faulty),
-        "assumed": plan.assumed,
-        "stages": {
-            name: {"digest": stage.digest, "reused": name in reused, **stage.facts}
-            for name, stage in plan.stages.items()
-        },
-    }
-    if COUNT_CELLS in counts:
-        cells = counts[COUNT_CELLS]
-        facts["cells_per_field"] = {
-            "min": cells.min(), "median": cells.median(), "max": cells.max(),
-            "n_without": int((cells == 0).sum()),
-        }  # fmt: skip
-        facts["wells_without_cells"] = _wells_without_cells(counts)
-    return facts
-
-
-def _wells_without_cells(counts):
-    """List wells that could be read and lack cells, such as those of toxic compounds."""
-    readable = counts[counts[FAULT] == ""]
-    sums = readable.groupby([PLATE, WELL], sort=False)[COUNT_CELLS].sum()
-    return [f"{plate} {well}" for plate, well in sums.index[sums == 0]]
-
-
-def _closing_lines(plan, counts, keep):
-    lines = []
-    n_faulty = int((counts[FAULT] != "").sum())
-    if n_faulty:
-        lines.append(f"Left out: {count_of(n_faulty, 'field')} that could not be read (run.json names them)")
-    empty = _wells_without_cells(counts) if COUNT_CELLS in counts else []
-    if empty:
-        lines.append(
-            f"Without cells, and so not on the map: {count_of(len(empty), 'well')} ({shorten(empty, 5)})"
-        )
-    if keep:
-        lines.append(f"Stages are kept in {plan.store.folder} for later runs; it may be removed")
-    return lines

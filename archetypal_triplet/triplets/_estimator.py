@@ -352,7 +352,9 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
         in_shape = (*table.features.shape[1:][: 1 if window else None], *(window or ()))
         previous = find_previous(self, in_shape=in_shape, partial=partial)
         scaling = scale_input(table.features) if previous is None else previous.scaling
-        trained = train_network(self, table, coded.codes, scaling, device, previous, partial=partial)
+        trained = train_network(
+            self, table, coded.codes, scaling, device, previous, window=window, partial=partial
+        )
 
         self._mean, self._inverse_scale = scaling
         self._n_features_out = self.embedding_dim

@@ -16,7 +16,7 @@ from archetypal_triplet.triplets._labels import encode_labels
 from archetypal_triplet.triplets._losses import TripletCriterion
 from archetypal_triplet.triplets._net import STEPS_PER_ROUND, Perturbation, TrainingLoop, TripletNet
 from archetypal_triplet.triplets._seeding import deterministic_torch, draw_seeds, seeded_torch
-from archetypal_triplet.triplets._settings import find_window, settle
+from archetypal_triplet.triplets._settings import settle
 from archetypal_triplet.triplets._validation import hold_out, pick
 
 
@@ -137,7 +137,7 @@ def _check_callbacks(callbacks):
             )
 
 
-def train_network(embedder, table, codes, scaling, device, previous, *, partial=False):
+def train_network(embedder, table, codes, scaling, device, previous, *, window=None, partial=False):
     """Train a network on labeled samples.
 
     Parameters
@@ -154,6 +154,8 @@ def train_network(embedder, table, codes, scaling, device, previous, *, partial=
         Where to train.
     previous : Previous or None
         For a warm start.
+    window : tuple of two ints or None
+        From :func:`~archetypal_triplet.triplets._settings.find_window`.
     partial : bool
         Whether to train one round only, at a constant rate, without validation and checkpoint.
 
@@ -167,7 +169,6 @@ def train_network(embedder, table, codes, scaling, device, previous, *, partial=
         Records, earlier ones included.
     """
     features = table.features
-    window = find_window(embedder, features)
     settings = settle(embedder, features, window, n_labelings=codes.shape[1])
     inputs = features if isinstance(features, ImageRows) else standardize(features, *scaling)
     n_steps_before = 0 if previous is None else previous.n_steps

@@ -152,7 +152,7 @@ class LabelBatches(torch.utils.data.Dataset):
             return
         # nothing is read beyond the round, so that between rounds the generator tells where the sequence is
         hosted = (self._read() for _ in range(n_steps))
-        for images, labels, groups in read_ahead(hosted) if self.reads_ahead() else hosted:
+        for images, labels, groups in read_ahead(hosted) if self.inputs.reads_ahead else hosted:
             self.step += 1
             images, labels, groups = (
                 None if t is None else t.to(self.device, non_blocking=True) for t in (images, labels, groups)
@@ -170,10 +170,6 @@ class LabelBatches(torch.utils.data.Dataset):
                 torch.from_numpy(labels).to(self.device, non_blocking=True),
                 groups,
             )
-
-    def reads_ahead(self):
-        """Whether a thread prepares the next batch of images."""
-        return self.device.type == "cuda" or not self.inputs.rows.is_in_memory
 
     def _read(self):
         rows, labels = self.draw()

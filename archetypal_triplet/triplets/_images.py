@@ -206,8 +206,9 @@ def read_images(estimator, X, *, reset):
         if hasattr(estimator, "feature_names_in_"):
             del estimator.feature_names_in_
     if kind == "f" and isinstance(X, np.ndarray):
-        for start in _starts(rows):
-            check_finite(rows.read(slice(start, start + _n_block(rows))), np.arange(start, n_samples))
+        size = _n_block(rows)
+        for start in range(0, n_samples, size):
+            check_finite(rows.read(slice(start, start + size)), np.arange(start, n_samples))
     return rows
 
 
@@ -280,10 +281,6 @@ def check_finite(images, rows):
 
 def _n_block(rows):
     return max(1, _BLOCK // int(np.prod(rows.shape[1:])))
-
-
-def _starts(rows):
-    return range(0, len(rows), _n_block(rows))
 
 
 def compute_image_scaling(rows):
@@ -369,6 +366,11 @@ class ImageInputs:
     def shape(self):
         """Shape of all images, those of the windows where there are some."""
         return self.rows.shape if self.window is None else (*self.rows.shape[:2], *self.window)
+
+    @property
+    def reads_ahead(self):
+        """Whether a thread should read the next images while these are computed."""
+        return self.device.type != "cpu" or not self.rows.is_in_memory
 
     def read(self, chosen, rng=None):
         """Read rows as a tensor on the host, in their own type.

@@ -65,10 +65,9 @@ def _embed_images(module, inputs, verbose):
     n_pixels = _BLOCK_PIXELS.get(device.type, _BLOCK_PIXELS["cuda"])
     size = min(max(1, n_pixels // (height * width)), _LARGEST_BLOCK)
     blocks = (inputs.read(np.arange(i, min(i + size, n))) for i in range(0, n, size))
-    in_memory = inputs.rows.is_in_memory and device.type == "cpu"
     out = []
     with Progress(n, verbose=verbose, what="embedding", unit="image") as progress:
-        for images in blocks if in_memory else read_ahead(blocks):
+        for images in read_ahead(blocks) if inputs.reads_ahead else blocks:
             padded = images
             if len(images) < size:
                 padded = images.new_zeros((size, *images.shape[1:]))

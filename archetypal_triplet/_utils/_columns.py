@@ -11,6 +11,15 @@ WELL = "Metadata_Well"
 SITE = "Metadata_Site"
 COMPOUND = "Metadata_Compound"
 CONTROL_TYPE = "Metadata_ControlType"
+CELL_COUNT = "Metadata_Count_Cells"
+
+# what assay quality says of rows
+ATQ_PREFIX = "Metadata_atq_"
+WELL_DISTANCE = ATQ_PREFIX + "WellDistance"
+ISOLATION = ATQ_PREFIX + "Isolation"
+IS_FLAGGED = ATQ_PREFIX + "IsFlagged"
+FLAG_REASON = ATQ_PREFIX + "Reason"
+ATQ_TAG = ATQ_PREFIX + "Tag"
 
 EMBEDDING_PREFIX = "Embedding_"
 ARCHETYPE_PREFIX = "Archetype_"

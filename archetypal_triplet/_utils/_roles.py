@@ -103,6 +103,26 @@ def plate_names(X, plate):
     return np.asarray(column.astype(str), dtype=str)
 
 
+def plate_codes(X, plate):
+    """Number the plate of each row by its name's place in the alphabet; without a column all are 0.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame
+        The table.
+    plate : str or None
+        The column, if there is one.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), dtype int
+        Plates, 0 .. n_plates - 1.
+    """
+    if not plate:
+        return np.zeros(len(X), dtype=np.intp)
+    return np.unique(plate_names(X, plate), return_inverse=True)[1]
+
+
 def group_codes(X, groups, *, plate=None):
     """Number the groups that rows belong to, by the columns that `group_columns` lists.
 

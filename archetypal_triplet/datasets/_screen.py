@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_params
 
+from archetypal_triplet._utils._columns import CELL_COUNT
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._wells import PLATE_FORMATS
 from archetypal_triplet.datasets._factors import make_generators, make_seeds
@@ -95,7 +96,7 @@ def _make_profiles(rngs, plan, effects, n_features, outlier_fraction):
     count = np.maximum(1, np.round(_CELLS_PER_WELL * np.exp(COUNT_SPREAD * density))).astype(int)
     extra = {"Truth_CellCount": count, **get_nuisance_truth(plan), "Truth_Artifact": outlier.astype(str)}
     metadata, truth = make_tables(plan, extra)
-    metadata["Metadata_Count_Cells"] = count
+    metadata[CELL_COUNT] = count
     archetypes = feature_map.scale(
         feature_map.respond(end_points, np.zeros((len(end_points), len(NUISANCE)))),
         np.ones((len(end_points), len(CHANNELS))),

@@ -5,12 +5,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, PLATE, WELL
+from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, PLATE, WELL, WELL_DISTANCE
 from archetypal_triplet._utils._frames import check_columns_exist, select_rows
 from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.qc._batches import compute_variance_explained
-from archetypal_triplet.qc._fields import DISTANCE, compute_modified_z
+from archetypal_triplet.qc._fields import compute_modified_z
 from archetypal_triplet.qc._positions import EFFECTS, judge_positions
 from archetypal_triplet.qc._wells_of_plates import check_table, read_wells
 
@@ -86,9 +86,9 @@ def compute_artifact_scores(shares, codes, strangeness, n_purest):
 def _judge_artifacts(table, shares, well_columns, n_purest, threshold):
     """Artifact score, echo, flag and reason of each archetype."""
     nothing = {"artifact_score": np.nan, "echo": np.nan, "is_artifact": False}
-    if DISTANCE not in table:
-        return nothing | {"reason": f"no column {DISTANCE}: compute_field_scores makes it, from fields"}
-    distance = table[DISTANCE].to_numpy(dtype=float)
+    if WELL_DISTANCE not in table:
+        return nothing | {"reason": f"no column {WELL_DISTANCE}: compute_field_scores makes it, from fields"}
+    distance = table[WELL_DISTANCE].to_numpy(dtype=float)
     known = np.isfinite(distance)
     if known.sum() < MIN_WITH_SIBLINGS:
         reason = f"{known.sum()} fields have others in their well; {MIN_WITH_SIBLINGS} are needed"

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.utils._param_validation import Interval, validate_params
 
-from archetypal_triplet._utils._columns import PLATE, WELL
+from archetypal_triplet._utils._columns import FLAG_REASON, IS_FLAGGED, ISOLATION, PLATE, WELL, WELL_DISTANCE
 from archetypal_triplet._utils._frames import check_columns_exist
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
@@ -14,10 +14,6 @@ from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.qc._separation import MAD_TO_SD
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
-DISTANCE = "Metadata_atq_WellDistance"
-ISOLATION = "Metadata_atq_Isolation"
-FLAG = "Metadata_atq_IsFlagged"
-REASON = "Metadata_atq_Reason"
 _CLIP = 20.0
 _N_COMPONENTS = 40
 _RIDGE = 0.1
@@ -255,4 +251,6 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
     for row in np.flatnonzero(is_flagged):
         reasons[row] = _say_reason(z[row], scaled[place[row]], features)
     found = table[[c for c in table.columns if str(c).startswith("Metadata_")]].copy()
-    return found.assign(**{DISTANCE: distance, ISOLATION: isolation, FLAG: is_flagged, REASON: reasons})
+    return found.assign(
+        **{WELL_DISTANCE: distance, ISOLATION: isolation, IS_FLAGGED: is_flagged, FLAG_REASON: reasons}
+    )

@@ -5,12 +5,10 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from archetypal_triplet._utils._columns import CONFIDENCE, PSEUDOLABEL
+from archetypal_triplet._utils._columns import ATQ_TAG, CONFIDENCE, PSEUDOLABEL
 from archetypal_triplet._utils._tags import ARCHETYPE, EXCLUDED_TAGS, TAG, check_tags
 from archetypal_triplet.qc._archetypes import find_archetype_columns
 from archetypal_triplet.qc._wells_of_plates import check_table
-
-TAG_COLUMN = "Metadata_atq_Tag"
 
 
 @validate_params(
@@ -86,7 +84,7 @@ def apply_tags(X, tags, *, min_share=0.05):
     tag = np.array([tag_of.get(name, "") for name in names], dtype=object)[largest]
     result = table.drop(columns=[name for name, out in zip(names, is_out, strict=True) if out])
     result[[name for name, out in zip(names, is_out, strict=True) if not out]] = kept
-    result[TAG_COLUMN] = np.where(has_shares, tag, "")
+    result[ATQ_TAG] = np.where(has_shares, tag, "")
     if PSEUDOLABEL in result:
         labels = result[PSEUDOLABEL].to_numpy()
         out = {int(name.rpartition("_")[2]) for name, o in zip(names, is_out, strict=True) if o}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
-from archetypal_triplet._utils._columns import PLATE, SITE, WELL
+from archetypal_triplet._utils._columns import ATQ_PREFIX, CELL_COUNT, IS_FLAGGED, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import as_names
@@ -17,7 +17,7 @@ from archetypal_triplet.qc import (
     load_thresholds,
 )
 from archetypal_triplet.runs._assay_summary import FILES, METRICS, describe_value, summarize_assay
-from archetypal_triplet.runs._assay_tables import CELL_COUNT, AssayInput, compute_assay_tables
+from archetypal_triplet.runs._assay_tables import AssayInput, compute_assay_tables
 from archetypal_triplet.runs._progress import heard_warnings
 from archetypal_triplet.runs._results import RUN_FILE, check_results_folder, results_folder, write_json
 from archetypal_triplet.runs._run import _display_path, _versions
@@ -25,8 +25,6 @@ from archetypal_triplet.runs._tables import make_group_table
 from archetypal_triplet.screens import read_tags
 
 QC_FILE = "qc.json"
-QC_PREFIX = "Metadata_atq_"
-FLAG = QC_PREFIX + "IsFlagged"
 _TEXT = ("plate", "axis", "reason", "trained_on")  # an empty column of a CSV file would be numbers
 HONESTY = (
     "All wells trained the embedding, without labels (trained_on: seen): numbers from it describe this map, "
@@ -248,7 +246,7 @@ def _read_results(folder, parameters, named, tags):
     fields = None
     if level != "well" and all(key in embedding for key in keys):
         fields = embedding if level == "field" else make_group_table(embedding, keys)
-        fields = fields[[c for c in fields if not str(c).startswith(QC_PREFIX)]]  # they are computed anew
+        fields = fields[[c for c in fields if not str(c).startswith(ATQ_PREFIX)]]  # they are computed anew
     features = read("profiles")
     return AssayInput(
         wells=wells,
@@ -282,8 +280,8 @@ def _average_wells(embedding, level, known):
         )
     for name in ("plate", "well"):
         check_columns_exist(embedding, as_names(known[name]), parameter=name)
-    if FLAG in embedding:  # fields that the run has left out of its wells too
-        embedding = embedding[~embedding[FLAG].fillna(False).astype(bool)]
+    if IS_FLAGGED in embedding:  # fields that the run has left out of its wells too
+        embedding = embedding[~embedding[IS_FLAGGED].fillna(False).astype(bool)]
     return make_group_table(embedding, keys)
 
 

@@ -1,5 +1,7 @@
 """What the tables of assay quality say, in words: what to look at first."""
 
+from archetypal_triplet._utils._columns import IS_FLAGGED
+
 LEVEL = 0.05  # a p below is marked; it accuses one run in twenty that has nothing
 METRICS = ("z_prime", "robust_z_prime", "ssmd", "auc")
 SPACES = {
@@ -131,7 +133,7 @@ def _say_mixing(table):
 
 
 def _say_fields(table):
-    flagged = table["Metadata_atq_IsFlagged"].astype(bool)
+    flagged = table[IS_FLAGGED].astype(bool)
     yield bool(flagged.any()), f"fields: {flagged.sum()} of {len(table)} are unlike the others of their well"
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, SITE, is_metadata
+from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CELL_COUNT, SITE, WELL_DISTANCE, is_metadata
 from archetypal_triplet._utils._frames import embedding_columns, select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.qc import (
@@ -20,8 +20,6 @@ from archetypal_triplet.qc import (
     compute_variance_explained,
 )
 
-DISTANCE = "Metadata_atq_WellDistance"
-CELL_COUNT = "Metadata_Count_Cells"
 N_PCA = 10  # the components that the benchmark of assay quality sets beside the embedding
 _CURES = {
     "plate": "there is no column of plates; name it with --plate",
@@ -285,13 +283,13 @@ def _archetypes(source, found, random_state):
     what = "wells"
     if scores is not None and source.fields is not None:
         keys, what = [plate, well, SITE], "fields"
-        judged = scores[[*keys, DISTANCE]]
+        judged = scores[[*keys, WELL_DISTANCE]]
         table = source.fields.merge(judged, on=keys, how="left", validate="one_to_one")
     table, _ = _with_shares(table, found, what)
     if what == "fields":
         # tags may have left a field without its siblings, so that nothing can echo it
         siblings = table.groupby([plate, well], observed=True)[SITE].transform("size")
-        table = table.assign(**{DISTANCE: table[DISTANCE].where(siblings > 1)})
+        table = table.assign(**{WELL_DISTANCE: table[WELL_DISTANCE].where(siblings > 1)})
     roles = {}
     for name, role in (("negative", "controls"), ("positive", "positive_controls")):
         query, what = source.roles[role], f"archetypes: share of the {name} controls"

@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import PLATE, SITE, WELL
+from archetypal_triplet._utils._columns import ATQ_PREFIX, FLAG_REASON, IS_FLAGGED, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import count_of, select_rows
-from archetypal_triplet._utils._roles import plate_names
+from archetypal_triplet._utils._roles import plate_codes
 from archetypal_triplet.qc import compute_field_scores
-from archetypal_triplet.qc._fields import FLAG, REASON, compute_sibling_deviations
+from archetypal_triplet.qc._fields import compute_sibling_deviations
 
-FLAG_FIELDS = ("auto", "none")
-FLAG_COLUMNS_PREFIX = "Metadata_atq_"
 _N_REPORTED = 1000
 
 
@@ -64,18 +62,16 @@ def flag_fields(plan):
     scored = compute_field_scores(
         table, groups=plan.group_columns, features=plan.features, random_state=options["random_state"]
     )
-    scores = scored[[c for c in scored if str(c).startswith(FLAG_COLUMNS_PREFIX)]]
+    scores = scored[[c for c in scored if str(c).startswith(ATQ_PREFIX)]]
     codes = table.groupby(plan.group_columns, sort=False, observed=True, dropna=False).ngroup().to_numpy()
-    is_flagged = scores[FLAG].to_numpy(dtype=bool, copy=True)
+    is_flagged = scores[IS_FLAGGED].to_numpy(dtype=bool, copy=True)
     # of two fields, which are equally distant, the flag has chosen one
     lengths = _measure_deviations(table[plan.features].to_numpy(dtype=float), codes)
     is_flagged &= _is_in_minority(np.where(is_flagged, lengths, 0.0), codes)
-    scores = scores.assign(**{FLAG: is_flagged, REASON: scores[REASON].where(is_flagged, "")})
+    scores = scores.assign(**{IS_FLAGGED: is_flagged, FLAG_REASON: scores[FLAG_REASON].where(is_flagged, "")})
     left_out = is_flagged.copy()
     if options["controls"]:
-        plates = np.zeros(len(table), dtype=int)
-        if options["plate"]:
-            plates = np.unique(plate_names(table, options["plate"]), return_inverse=True)[1]
+        plates = plate_codes(table, options["plate"])
         left_out &= _has_any(~left_out & select_rows(table, options["controls"]), plates)
     info = {
         "n_flagged": int(is_flagged.sum()),
@@ -114,7 +110,7 @@ def _is_in_minority(distance, codes):
 def _describe(table, scores, is_flagged, left_out):
     columns = [c for c in (PLATE, WELL, SITE) if c in table]
     rows = np.flatnonzero(is_flagged)[:_N_REPORTED]
-    fields = table[columns].iloc[rows].assign(row=rows, reason=scores[REASON].to_numpy()[rows])
+    fields = table[columns].iloc[rows].assign(row=rows, reason=scores[FLAG_REASON].to_numpy()[rows])
     return fields.assign(left_out=left_out[rows]).to_dict("records")
 
 

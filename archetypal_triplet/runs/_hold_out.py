@@ -8,8 +8,9 @@ from sklearn.base import clone
 
 from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import select_rows
+from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet._utils._roles import group_codes, plate_names
+from archetypal_triplet._utils._roles import group_codes, plate_codes, plate_names
 from archetypal_triplet.qc._controls import (
     COLUMNS,
     CROSSFIT_WIDENING,
@@ -61,9 +62,7 @@ def deal_folds(table, options, groups=None, left_out=None):
     positive = select_rows(table, options["positive_controls"], parameter="positive_controls")
     if left_out is not None:
         negative, positive = negative & ~left_out, positive & ~left_out
-    plates = np.zeros(len(table), dtype=int)
-    if options["plate"]:
-        plates = np.unique(plate_names(table, options["plate"]), return_inverse=True)[1]
+    plates = plate_codes(table, options["plate"])
     counts = [np.bincount(plates[kind], minlength=plates.max() + 1) for kind in (negative, positive)]
     has_both = (counts[0] > 0) & (counts[1] > 0)
     if has_both.sum() >= MIN_PLATES and (counts[0] > 0).all():
@@ -183,9 +182,7 @@ def _score_fold(plan, pipeline, in_fold, held, is_positive, wells):
     }
     scores = {}
     for space, values in spaces.items():
-        means = np.zeros((len(first), values.shape[1]))
-        np.add.at(means, codes, values)
-        means /= np.bincount(codes)[:, None]
+        means = group_means(values, codes, len(first))
         rng = np.random.default_rng(plan.options["random_state"])
         scores[space] = compute_crossfit_scores(means, target, plates, rng=rng)[1:]
     return scores, target

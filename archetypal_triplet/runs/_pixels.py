@@ -10,7 +10,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from archetypal_triplet._utils._frames import select_rows
-from archetypal_triplet._utils._roles import plate_names
+from archetypal_triplet._utils._groups import group_means
+from archetypal_triplet._utils._roles import plate_codes
 from archetypal_triplet.images import ImageStack
 from archetypal_triplet.runs._joint import EmbeddingWhitener
 from archetypal_triplet.runs._progress import TrainingBar
@@ -158,9 +159,7 @@ def mean_by_position(values, positions, n_rows):
     """
     if len(values) == n_rows and np.array_equal(positions, np.arange(n_rows)):
         return values
-    total = np.zeros((n_rows, values.shape[1]))
-    np.add.at(total, positions, values)
-    return (total / np.bincount(positions, minlength=n_rows)[:, None]).astype(np.float32)
+    return group_means(values, positions, n_rows).astype(np.float32)
 
 
 def _find_centering(plan):
@@ -174,21 +173,14 @@ def _find_centering(plan):
     is_control = select_rows(plan.table, options["controls"])
     if plan.left_out is not None:
         is_control &= ~plan.left_out
-    plates = _plate_codes(plan)
-    counts = np.bincount(plates[is_control], minlength=plates.max() + 1)[:, None]
+    plates = plate_codes(plan.table, options["plate"])
+    n_plates = plates.max() + 1
 
     def center(values):
-        total = np.zeros((len(counts), values.shape[1]))
-        np.add.at(total, plates[is_control], values[is_control])
-        return (values - (total / counts)[plates]).astype(np.float32)
+        centers = group_means(values[is_control], plates[is_control], n_plates)
+        return (values - centers[plates]).astype(np.float32)
 
     return center
-
-
-def _plate_codes(plan):
-    if not plan.options["plate"]:
-        return np.zeros(len(plan.table), dtype=np.intp)
-    return np.unique(plate_names(plan.table, plan.options["plate"]), return_inverse=True)[1]
 
 
 def _whitening_groups(plan, pixels, n_rows):
@@ -200,7 +192,9 @@ def _whitening_groups(plan, pixels, n_rows):
     options = plan.options
     if not options["controls"]:
         return None
-    return np.where(select_rows(plan.table, options["controls"]), _plate_codes(plan), -1)
+    return np.where(
+        select_rows(plan.table, options["controls"]), plate_codes(plan.table, options["plate"]), -1
+    )
 
 
 def _train(plan, pixels, labels):

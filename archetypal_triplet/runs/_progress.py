@@ -89,17 +89,11 @@ class TrainingBar:
         Steps that are planned.
     shown : bool
         Whether to draw.
-
-    Attributes
-    ----------
-    began_at : float or None
-        When training began, in seconds of `time.perf_counter`.
     """
 
     def __init__(self, n_steps, *, shown):
         self.n_steps = n_steps
         self.shown = shown
-        self.began_at = None
         self._interrupted = False
 
     def check_not_interrupted(self):
@@ -113,7 +107,6 @@ class TrainingBar:
 
     def on_train_begin(self, net, **_):
         """Open the bar."""
-        self.began_at = time.perf_counter()
         tqdm = import_optional("tqdm", extra="screens").tqdm
         self._bar = tqdm(
             total=self.n_steps,

@@ -6,6 +6,7 @@ from sklearn.utils import Bunch
 
 from archetypal_triplet._utils._columns import (
     ARCHETYPE_PREFIX,
+    ATQ_PREFIX,
     COMPOUND,
     CONFIDENCE,
     CONTROL_TYPE,
@@ -203,7 +204,7 @@ def make_group_table(embedding_table, groups):
     grouped = embedding_table.groupby(groups, sort=False, observed=True)
     numeric = [c for c in embedding_table if str(c).startswith((EMBEDDING_PREFIX, ARCHETYPE_PREFIX))]
     skipped = {*numeric, *groups, PSEUDOLABEL, CONFIDENCE}
-    others = [c for c in embedding_table if c not in skipped and not str(c).startswith("Metadata_atq_")]
+    others = [c for c in embedding_table if c not in skipped and not str(c).startswith(ATQ_PREFIX)]
     constant = [c for c in others if bool((grouped[c].nunique(dropna=False) <= 1).all())]
     out = grouped[constant].first() if constant else grouped.size().to_frame()[[]]
     out = out.assign(Metadata_Count_Rows=grouped.size()).join(grouped[numeric].mean())

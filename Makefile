@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-nojit test-oldest lint lint-ruff lint-spelling lint-docstrings lint-imports \
+.PHONY: help demo test test-slow browser-test test-nojit test-oldest lint lint-ruff lint-spelling lint-docstrings lint-imports \
 	lint-types format doctest docs asv-check quality peers peers-features peers-network gpu coverage clean
 
 help:  ## list the commands
@@ -48,16 +48,19 @@ $(VENV)/.with-%: $(VENV)/.python pyproject.toml constraints.txt
 
 # ---- what a user wants
 
-demo: $(VENV)/.with-screens  ## simulate a screen, learn its map, compare with the truth, write demo_results/
+demo: $(VENV)/.with-report  ## simulate a screen, learn its map, compare with the truth, write demo_results/ with its report
 	$(VENV)/bin/archetypal-triplet demo --out $(RESULTS) --force
 
 # ---- tests
 
-test: $(VENV)/.with-test  ## all tests but the slow ones
-	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m "not slow"
+test: $(VENV)/.with-test  ## all tests but the slow ones and those in a browser
+	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m "not slow and not browser"
 
 test-slow: $(VENV)/.with-test  ## the slow tests
-	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m slow
+	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m "slow and not browser"
+
+browser-test: $(VENV)/.with-browser  ## the report in Chromium (needs chromium and its driver: apt install chromium-driver)
+	$(ONE_THREAD) $(PY) -m pytest tests/report/browser -m browser
 
 test-nojit: $(VENV)/.with-test  ## the kernels' tests with numba switched off (coverage can see them, bounds are checked)
 	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m pytest -n $(PYTEST_WORKERS) tests/archetypes tests/images -m "not slow"
@@ -70,10 +73,10 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	@touch $@
 
 test-oldest: $(OLDEST)/.installed  ## the tests with the oldest supported packages (Python 3.11 or 3.12)
-	$(ONE_THREAD) $(OLDEST)/bin/python -m pytest -n $(PYTEST_WORKERS) -m "not slow" -p no:cacheprovider
+	$(ONE_THREAD) $(OLDEST)/bin/python -m pytest -n $(PYTEST_WORKERS) -m "not slow and not browser" -p no:cacheprovider
 
 coverage: $(VENV)/.with-test  ## which lines the tests reach (compiled kernels run as Python, so this takes long)
-	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m coverage run -m pytest -m "not slow"
+	$(ONE_THREAD) NUMBA_DISABLE_JIT=1 $(PY) -m coverage run -m pytest -m "not slow and not browser"
 	$(PY) -m coverage combine -q
 	$(PY) -m coverage report
 

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from archetypal_triplet.archetypes import ArchetypalAnalysis
-from archetypal_triplet.labels import EnsembleLabeler, PseudoLabeler
+from archetypal_triplet.labels import EnsembleLabeler, FlaggedLabeler, PseudoLabeler
 from archetypal_triplet.screens import NeighborAverager, ScreenNormalizer
 from archetypal_triplet.triplets import TripletEmbedder
 
@@ -68,6 +68,7 @@ MAX_SAMPLES = 0.5
         "controls": [str, None],
         "groups": [str, list, None],
         "features": ["array-like", None],
+        "flags": [str, None],
         "n_labelings": [Interval(Integral, 1, None, closed="left")],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "max_steps": [Interval(Integral, 1, None, closed="left"), None],
@@ -86,6 +87,7 @@ def make_archetypal_triplet(
     controls=None,
     groups=None,
     features=None,
+    flags=None,
     n_labelings=48,
     embedding_dim=32,
     max_steps=None,
@@ -117,6 +119,10 @@ def make_archetypal_triplet(
         Columns whose equal values mark rows of one kind: the well of fields or cells, or replicates.
     features : sequence of str or None, default=None
         Feature columns; None takes all numeric columns that are not metadata.
+    flags : str or None, default=None
+        Column of flags, 0 or 1, such as the ``Metadata_atq_IsFlagged`` of `qc.compute_field_scores`. Flagged
+        rows shape nothing: neither the normalization nor archetypes, and they get the label -1, on which
+        nothing is trained. They are embedded as all others are. Not with cells in `groups`.
     n_labelings : int, default=48
         Number of labelings, unless `n_archetypes` is an int. With 12 of them the embedding depended on the
         seed about twice as much; more than 48 changed nothing more.
@@ -141,7 +147,8 @@ def make_archetypal_triplet(
     Raises
     ------
     ValueError
-        If `n_archetypes` is a sequence that is empty or holds something else than whole numbers.
+        If `n_archetypes` is a sequence that is empty or holds something else than whole numbers, or `flags`
+        are given for cells in `groups`.
 
     Examples
     --------
@@ -155,6 +162,11 @@ def make_archetypal_triplet(
     defaults = LEVELS[level]
     # a well's own cells are averaged, and a cell's positives come from other wells where there are any
     by_group = level == "cell" and groups is not None
+    if by_group and flags is not None:
+        raise ValueError(
+            f"flags={flags!r}: cells in groups cannot be flagged in the Pipeline, since the network is kept "
+            "from one column, that of the groups. Fit on the cells that are not flagged, and transform all."
+        )
     groups_column = -1 if by_group else None
     normalizer = ScreenNormalizer(
         plate,
@@ -166,11 +178,17 @@ def make_archetypal_triplet(
         balance=defaults["balance"],
         origin=defaults["origin"],
         append_groups=by_group,
+        flags=flags,
+        append_flags=flags is not None,
     )
+    labeler = _make_labeler(
+        n_archetypes, n_labelings, defaults, groups_column, controls is not None, random_state, n_jobs
+    )
+    if flags is not None:
+        # a column that the network is kept from goes by the name of groups; all that is trained on is one
+        labeler, groups_column = FlaggedLabeler(labeler, flag_column=-1), -1
     embedder = TripletEmbedder(
-        _make_labeler(
-            n_archetypes, n_labelings, defaults, groups_column, controls is not None, random_state, n_jobs
-        ),
+        labeler,
         embedding_dim=embedding_dim,
         max_steps=defaults["max_steps"] if max_steps is None else max_steps,
         input_noise=defaults["input_noise"],

@@ -214,3 +214,24 @@ def test_one_number_of_archetypes_is_one_labeling_and_a_grid_key():
 def test_counts_that_are_none_are_refused(n_archetypes):
     with pytest.raises(ValueError, match="must be a whole number of at least 1"):
         make_archetypal_triplet(n_archetypes)
+
+
+def test_flagged_rows_shape_neither_step_of_the_pipeline():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(make_archetypes(160, 16, 4, noise=0.05, random_state=0).X).add_prefix("F")
+    table["Metadata_Well"] = np.arange(160) // 4
+    is_flagged = np.isin(np.arange(160), rng.choice(160, 8, replace=False))
+    spoiled = table.assign(Metadata_IsBad=is_flagged, F0=np.where(is_flagged, 99, table["F0"]))
+    options = {"level": "field", "groups": "Metadata_Well", "n_labelings": 3, "max_steps": 10}
+    pipe = make_archetypal_triplet(**options, flags="Metadata_IsBad", random_state=0).fit(spoiled)
+    alone = make_archetypal_triplet(**options, random_state=0).fit(table[~is_flagged])
+    assert (pipe["embed"].labels_[is_flagged] == -1).all()
+    np.testing.assert_array_equal(pipe["embed"].labels_[~is_flagged], alone["embed"].labels_)
+    later = table.drop(columns="Metadata_Well").assign(Metadata_Well="A01")
+    assert pipe.transform(later).shape == (160, 32)
+    none = make_archetypal_triplet(**options, flags="Metadata_IsBad", random_state=0)
+    found = none.fit(table.assign(Metadata_IsBad=False)).transform(table)
+    expected = make_archetypal_triplet(**options, random_state=0).fit(table).transform(table)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"flags='Metadata_IsBad': cells in groups cannot be flagged"):
+        make_archetypal_triplet(level="cell", groups="Metadata_Well", flags="Metadata_IsBad")

@@ -18,7 +18,7 @@ def is_numeric(dtype):
     return getattr(dtype, "kind", "O") in "fiub"
 
 
-def feature_columns(X, *, plate=None, controls=None, groups=None, features=None):
+def feature_columns(X, *, plate=None, controls=None, groups=None, features=None, flags=None):
     """Choose the feature columns of a pandas frame.
 
     Parameters
@@ -29,6 +29,8 @@ def feature_columns(X, *, plate=None, controls=None, groups=None, features=None)
         The roles as `ScreenNormalizer` takes them; the columns that they name are no features.
     features : list of str or None
         The features; None takes every column that has no role and does not begin with ``Metadata_``.
+    flags : str or None
+        Column of flags, which is no feature either.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def feature_columns(X, *, plate=None, controls=None, groups=None, features=None)
         taken = set(names)
         types = {c: t for c, t in zip(X.columns, X.dtypes, strict=True) if c in taken}
     else:
-        roles = {*as_names(plate), *as_names(groups)}
+        roles = {*as_names(plate), *as_names(groups), *as_names(flags)}
         if controls is not None:
             roles.update(queried_columns(X, controls))
         pairs = zip(X.columns, X.dtypes, strict=True)

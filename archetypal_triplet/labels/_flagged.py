@@ -6,6 +6,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from archetypal_triplet._utils._flags import check_flags
 from archetypal_triplet._utils._frames import check_columns_exist, is_frame
 from archetypal_triplet.labels._rows import check_rows
 
@@ -46,12 +47,17 @@ class FlaggedLabeler(BaseEstimator):
     --------
     EnsembleLabeler : Many labelings of the same samples.
     archetypal_triplet.qc.compute_field_scores : Flags fields.
+    archetypal_triplet.make_archetypal_triplet : With `flags`, puts this class where it belongs.
 
     Notes
     -----
     In a `TripletEmbedder` name the column twice: ``TripletEmbedder(FlaggedLabeler(labeler, flag_column=-1),
     groups_column=-1)``. A group column is kept from the network and given to the labeler, and all samples
     that are trained on lie in one group.
+
+    The label alone does not undo what flagged rows have done to a step before: a whitening that was fitted on
+    them takes what is wrong with them for typical. Keep them from it too, as
+    ``make_archetypal_triplet(flags=...)`` and ``ScreenNormalizer(flags=...)`` do.
 
     Examples
     --------
@@ -177,20 +183,7 @@ class FlaggedLabeler(BaseEstimator):
         else:
             source = f"flag_column={self.flag_column!r}"
             X, flags = _split_column(X, self.flag_column)
-        if flags.shape != (n_samples,):
-            raise ValueError(
-                f"{source} has shape {flags.shape}; one flag for each of {n_samples} rows is needed."
-            )
-        try:
-            numbers = flags.astype(float)
-        except (TypeError, ValueError):
-            numbers = np.array([np.nan])
-        if not np.isin(numbers, (0, 1)).all():
-            raise ValueError(
-                f"{source} holds something else than 0 and 1 (False and True). Flag bad rows by 1 and all "
-                "others by 0."
-            )
-        return X, numbers == 1
+        return X, check_flags(flags, n_samples, source)
 
 
 def _split_column(X, column):

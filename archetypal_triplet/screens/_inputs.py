@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from archetypal_triplet._utils._columns import is_metadata
+from archetypal_triplet._utils._flags import check_flags
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame, shorten
 from archetypal_triplet._utils._roles import as_names, feature_columns
 from archetypal_triplet.screens._finite import check_finite
@@ -15,8 +16,8 @@ def read_features(normalizer, X, *, reset):
     Parameters
     ----------
     normalizer : ScreenNormalizer
-        Its `plate`, `controls`, `groups` and `features` say what the columns are; `n_features_in_` and
-        `feature_names_in_` are set (`reset=True`) or compared.
+        Its `plate`, `controls`, `groups`, `features` and `flags` say what the columns are; `n_features_in_`
+        and `feature_names_in_` are set (`reset=True`) or compared.
     X : DataFrame or array-like of shape (n_samples, n_columns)
         The input as passed.
     reset : bool
@@ -29,7 +30,7 @@ def read_features(normalizer, X, *, reset):
     values : ndarray of shape (n_samples, n_features), float64
         The features, all finite.
     """
-    roles = {name: getattr(normalizer, name) for name in ("plate", "controls", "groups", "features")}
+    roles = {name: getattr(normalizer, name) for name in ("plate", "controls", "groups", "features", "flags")}
     given = [name for name, value in roles.items() if value is not None]
     if given and not is_frame(X):
         raise TypeError(
@@ -48,9 +49,60 @@ def read_features(normalizer, X, *, reset):
     return frame, values
 
 
+def read_flags(frame, flags):
+    """Tell which rows of a table are flagged.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame or None
+        The table.
+    flags : str or None
+        Column of flags, 0 or 1. Where None, or where the table lacks it, no row is flagged.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), dtype bool, or None
+        True where a row is flagged; None where no row can be.
+    """
+    if flags is None or flags not in frame:
+        return None
+    return check_flags(frame[flags], len(frame), f"flags={flags!r}")
+
+
+def check_appended(normalizer):
+    """Refuse to append what is not named, or more than one column: a network is kept from one.
+
+    Parameters
+    ----------
+    normalizer : ScreenNormalizer
+        Its `append_groups`, `groups`, `append_flags` and `flags`.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter and the cure.
+    """
+    for append, what, it_is in (
+        ("append_groups", "groups", "the number of each row's group"),
+        ("append_flags", "flags", "each row's flag"),
+    ):
+        if getattr(normalizer, append) and getattr(normalizer, what) is None:
+            raise ValueError(
+                f"{append}=True appends {it_is}, but {what}=None names no {what}. "
+                f"Name {'the columns that make a group' if what == 'groups' else 'the column of flags'}, "
+                f"or set {append}=False."
+            )
+    if normalizer.append_groups and normalizer.append_flags:
+        raise ValueError(
+            "append_groups=True and append_flags=True: only one last column can be appended. Set one of "
+            "them to False, or fit on the rows that are not flagged."
+        )
+
+
 def _choose_columns(normalizer, frame, roles, reset):
     if reset:
-        check_columns_exist(frame, as_names(normalizer.plate), parameter="plate")
+        for name in ("plate", "flags"):
+            check_columns_exist(frame, as_names(getattr(normalizer, name)), parameter=name)
         return feature_columns(frame, **roles)
     names = list(getattr(normalizer, "feature_names_in_", []))
     present = set(frame.columns)

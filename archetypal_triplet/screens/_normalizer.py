@@ -20,7 +20,7 @@ from archetypal_triplet._utils._roles import (
     plate_names,
 )
 from archetypal_triplet.screens import _whitening as kernels
-from archetypal_triplet.screens._inputs import read_features
+from archetypal_triplet.screens._inputs import check_appended, read_features, read_flags
 
 # of n_components="auto"
 _LEAST_BETWEEN = 3  # degrees of freedom: the differences of fewer control wells are mostly chance
@@ -94,6 +94,13 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     append_groups : bool, default=False
         Whether `transform` appends the number of each row's group as a last column, for a `NeighborAverager`
         and a `TripletEmbedder` with ``groups_column=-1``. It needs `groups`.
+    flags : str, default=None
+        Column of flags, 0 or 1 (False or True), such as ``Metadata_atq_IsFlagged``. Flagged rows shape
+        nothing: the fit is that of the table without them. They are transformed as all others are. A table
+        to transform need not have the column.
+    append_flags : bool, default=False
+        Whether `transform` appends the flags as a last column, 0 where the table has none, for a
+        `FlaggedLabeler` with ``flag_column=-1``. It needs `flags`, and excludes `append_groups`.
 
     Attributes
     ----------
@@ -207,6 +214,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         "balance": [StrOptions({"category"}), None],
         "origin": [StrOptions({"controls", "mean"})],
         "append_groups": ["boolean"],
+        "flags": [str, None],
+        "append_flags": ["boolean"],
     }
 
     def __init__(
@@ -223,6 +232,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         balance=None,
         origin="controls",
         append_groups=False,
+        flags=None,
+        append_flags=False,
     ):
         self.plate = plate
         self.controls = controls
@@ -235,6 +246,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.balance = balance
         self.origin = origin
         self.append_groups = append_groups
+        self.flags = flags
+        self.append_flags = append_flags
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -252,12 +265,13 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ScreenNormalizer
             The fitted transformer.
         """
-        if self.append_groups and self.groups is None:
-            raise ValueError(
-                "append_groups=True appends the number of each row's group, but groups=None names no groups. "
-                "Name the columns that make a group, or set append_groups=False."
-            )
+        check_appended(self)
         frame, values = read_features(self, X, reset=True)
+        is_flagged = read_flags(frame, self.flags)
+        if is_flagged is not None and is_flagged.any():
+            if is_flagged.all():
+                raise ValueError(f"flags={self.flags!r} flags all {len(values)} rows; none is left to fit.")
+            frame, values = frame[~is_flagged], values[~is_flagged]
         is_control = None if self.controls is None else select_rows(frame, self.controls)
         codes = self._fit_plate_step(frame, values, is_control)
         grouped = self._typical_variation(frame, codes, is_control)
@@ -302,7 +316,12 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         scores = self._project(values, centers, codes) @ self.whitening_
         if self.length_scale_ is not None:
             scores = kernels.soften_length(scores, self.length_scale_)
-        return np.column_stack([scores, self._number_groups(frame)]) if self.append_groups else scores
+        if self.append_groups:
+            return np.column_stack([scores, self._number_groups(frame)])
+        if self.append_flags:
+            is_flagged = read_flags(frame, self.flags)
+            return np.column_stack([scores, np.zeros(len(scores)) if is_flagged is None else is_flagged])
+        return scores
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` returns.
@@ -315,10 +334,13 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         ndarray of str
-            ``screennormalizer0``, ``screennormalizer1``, ... and with `append_groups` a last ``group``.
+            ``screennormalizer0``, ``screennormalizer1``, ... and with `append_groups` a last ``group``, with
+            `append_flags` a last ``flag``.
         """
         names = super().get_feature_names_out(input_features)
-        return np.append(names[:-1], "group").astype(object) if self.append_groups else names
+        if not (self.append_groups or self.append_flags):
+            return names
+        return np.append(names[:-1], "group" if self.append_groups else "flag").astype(object)
 
     def _fit_plate_step(self, frame, values, is_control):
         """Set plates_, centers_, features_kept_, scale_; return the row of centers_ of each sample."""
@@ -450,6 +472,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         if not new:
             return self.centers_, codes
         chosen = select_rows(frame, self.controls, allow_empty=True) & (codes >= len(self.plates_))
+        is_flagged = read_flags(frame, self.flags)
+        chosen = chosen if is_flagged is None else chosen & ~is_flagged
         codes_new = codes[chosen] - len(self.plates_)
         check_plates_have_controls(new, np.bincount(codes_new, minlength=len(new)), seen=self.plates_)
         centers = group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
@@ -465,4 +489,4 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     @property
     def _n_features_out(self):
-        return self.n_components_ + bool(self.append_groups)
+        return self.n_components_ + bool(self.append_groups or self.append_flags)

@@ -97,4 +97,7 @@ def shorten_name(name):
 
 
 def clip_label(label, width=28):
-    return label if len(label) <= width else f"{label[: width - 1]}…"
+    """One line of text, at most so wide, in which nothing is a formula (``$`` begins one for matplotlib)."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in str(label)).split())
+    text = text if len(text) <= width else f"{text[: width - 1]}…"
+    return text.replace("$", r"\$")

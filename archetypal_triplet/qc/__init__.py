@@ -4,6 +4,7 @@ from archetypal_triplet._utils._tags import check_tags
 from archetypal_triplet.qc._archetypes import compute_archetype_quality
 from archetypal_triplet.qc._b_scores import compute_b_scores
 from archetypal_triplet.qc._batches import compute_batch_mixing, compute_variance_explained
+from archetypal_triplet.qc._control_scores import compute_control_scores
 from archetypal_triplet.qc._controls import compute_control_separability
 from archetypal_triplet.qc._drift import compute_plate_drift
 from archetypal_triplet.qc._fields import compute_field_scores
@@ -25,6 +26,7 @@ __all__ = [
     "compute_auc",
     "compute_b_scores",
     "compute_batch_mixing",
+    "compute_control_scores",
     "compute_control_separability",
     "compute_field_scores",
     "compute_plate_drift",

@@ -89,7 +89,8 @@ def _measure(scores, is_positive, widening, n_bootstrap, confidence_level, rng):
     return results
 
 
-def _explain_shortage(is_positive, where):
+def explain_shortage(is_positive, where):
+    """Say that there are too few controls of a class; empty where there are enough."""
     n_positive = int(is_positive.sum())
     n_negative = len(is_positive) - n_positive
     if min(n_negative, n_positive) >= MIN_CONTROLS:
@@ -118,7 +119,7 @@ def _choose_rows(X, chosen, name):
     return mask
 
 
-def _choose_columns(X, features):
+def choose_columns(X, features):
     """Array (n_rows, n_features) of the columns that hold the embedding, and their names."""
     if not is_frame(X):
         values = np.asarray(X, dtype=np.float64)
@@ -131,7 +132,7 @@ def _choose_columns(X, features):
     return X[names].to_numpy(dtype=np.float64), [str(name) for name in names]
 
 
-def _take_column(X, column, name):
+def take_column(X, column, name):
     """Values of one column by its name, or an array with one value a row."""
     if isinstance(column, str):
         if not is_frame(X):
@@ -169,9 +170,8 @@ def _aggregate(values, is_positive, plates, groups):
     return means, shares > 0.5, None if plates is None else plates[first]
 
 
-def _check_controls(X, negative, positive, plate, groups, features):
-    """Wells, which of them are positive, and their plates (or None)."""
-    X = as_pandas(X) if is_frame(X) else np.asarray(X)
+def choose_controls(X, negative, positive):
+    """Boolean masks of the negative and the positive controls, which exclude each other."""
     is_negative, is_positive = _choose_rows(X, negative, "negative"), _choose_rows(X, positive, "positive")
     both = is_negative & is_positive
     if both.any():
@@ -179,9 +179,11 @@ def _check_controls(X, negative, positive, plate, groups, features):
             f"{both.sum()} rows are chosen by negative and by positive. A well can only be one of the two: "
             "make the queries exclude each other."
         )
-    chosen = is_negative | is_positive
-    values, names = _choose_columns(X, features)
-    values, target = values[chosen], is_positive[chosen]
+    return is_negative, is_positive
+
+
+def check_controls_are_finite(values, names):
+    """Raise if values (n_controls, n_features) of control rows are NaN or infinite."""
     bad = ~np.isfinite(values)
     if bad.any():
         worst = names[int(bad.sum(axis=0).argmax())]
@@ -190,10 +192,20 @@ def _check_controls(X, negative, positive, plate, groups, features):
             f"{bad.any(axis=0).sum()} columns (most in {worst!r}). Drop or fill them, or leave columns "
             "out by features."
         )
-    plates = None if plate is None else _take_column(X, plate, "plate")[chosen]
+
+
+def _check_controls(X, negative, positive, plate, groups, features):
+    """Wells, which of them are positive, and their plates (or None)."""
+    X = as_pandas(X) if is_frame(X) else np.asarray(X)
+    is_negative, is_positive = choose_controls(X, negative, positive)
+    chosen = is_negative | is_positive
+    values, names = choose_columns(X, features)
+    values, target = values[chosen], is_positive[chosen]
+    check_controls_are_finite(values, names)
+    plates = None if plate is None else take_column(X, plate, "plate")[chosen]
     if groups is not None:
         several = isinstance(groups, list | tuple) and all(isinstance(g, str) for g in groups)
-        columns = [_take_column(X, g, "groups")[chosen] for g in (groups if several else [groups])]
+        columns = [take_column(X, g, "groups")[chosen] for g in (groups if several else [groups])]
         values, target, plates = _aggregate(values, target, plates, columns)
     return values, target, plates
 
@@ -330,16 +342,16 @@ def compute_control_separability(
         order = np.argsort(codes, kind="stable")
         on_plates = np.split(order, np.cumsum(np.bincount(codes))[:-1])
         members += [("plate", name, rows) for name, rows in zip(names, on_plates, strict=True)]
-    shortage = _explain_shortage(is_positive, "in all")
+    shortage = explain_shortage(is_positive, "in all")
     axis = "none"
     if not shortage:
-        by_plate, over_plates, axis = compute_crossfit_scores(
+        by_plate, over_plates, axis, _ = compute_crossfit_scores(
             values, is_positive, codes, classifier=classifier, n_components=n_components, rng=rng
         )
     table = []
     for scope, name, rows in members:
         target = is_positive[rows]
-        reason = shortage or _explain_shortage(target, "on this plate")
+        reason = shortage or explain_shortage(target, "on this plate")
         found = dict.fromkeys(MEASURES, (np.nan, np.nan, np.nan))
         if not reason:
             widening = CROSSFIT_WIDENING if axis.startswith("from other") else 1.0

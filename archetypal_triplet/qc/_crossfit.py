@@ -1,5 +1,7 @@
 """Scores of control wells along an axis that was drawn without them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -21,8 +23,8 @@ def make_default_classifier():
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
 
 
-def center_plates(X, is_positive, plates):
-    """Take away the shift of every plate, as far as it exceeds what chance explains.
+def estimate_plate_shifts(X, is_positive, plates):
+    """Estimate the shift of every plate, as far as it exceeds what chance explains.
 
     A plate's shift is estimated by the mean of its negative controls and shrunk by ``t / (t + s / n)``, where
     s is the variance within plates, t that between plates (method of moments, per column) and n the number of
@@ -40,8 +42,8 @@ def center_plates(X, is_positive, plates):
 
     Returns
     -------
-    ndarray of shape (n_wells, n_features)
-        The wells without their plate's shift; those of plates without negative controls are left as they are.
+    ndarray of shape (n_plates, n_features)
+        What to take away from the wells of each plate; 0 for plates without negative controls.
     """
     n_plates = plates.max() + 1
     negative = ~is_positive
@@ -49,7 +51,7 @@ def center_plates(X, is_positive, plates):
     with_controls = counts > 0
     n_negative, n_known = counts.sum(), with_controls.sum()
     if n_known < 2 or n_negative <= n_known:
-        return X
+        return np.zeros((n_plates, X.shape[1]))
     means = group_means(X[negative], plates[negative], n_plates)
     grand = X[negative].mean(axis=0)
     within = ((X[negative] - means[plates[negative]]) ** 2).sum(axis=0) / (n_negative - n_known)
@@ -59,20 +61,29 @@ def center_plates(X, is_positive, plates):
     error = within / np.maximum(counts, 1.0)[:, None]
     share = np.divide(between, between + error, out=np.zeros_like(error), where=between + error > 0)
     share[~with_controls] = 0.0
-    return X - (share * (means - grand))[plates]
+    return share * (means - grand)
 
 
-def reduce_columns(X, n_components):
-    """Standardize the columns, drop constant ones, and keep `n_components` principal components (None: all).
+def center_plates(X, is_positive, plates):
+    """Take away the shift of every plate that `estimate_plate_shifts` finds."""
+    return X - estimate_plate_shifts(X, is_positive, plates)[plates]
 
-    Blind to which well is which, so it may look at all of them.
+
+def fit_reduction(X, n_components):
+    """Learn to standardize the columns, drop constant ones, and keep principal components (None: all).
+
+    Blind to which well is which, so it may look at all of them. Returned is a function of wells.
     """
-    spread = X.std(axis=0)
+    mean, spread = X.mean(axis=0), X.std(axis=0)
     varies = spread > 1e-12 * np.maximum(np.abs(X).max(axis=0), np.finfo(float).tiny)
-    X = (X[:, varies] - X[:, varies].mean(axis=0)) / spread[varies]
-    if n_components is None or n_components >= min(X.shape):
-        return X
-    return PCA(n_components, svd_solver="full").fit_transform(X)
+
+    def standardize(wells):
+        return (wells[:, varies] - mean[varies]) / spread[varies]
+
+    if n_components is None or n_components >= min(len(X), varies.sum()):
+        return standardize
+    axes = PCA(n_components, svd_solver="full").fit(standardize(X)).components_
+    return lambda wells: standardize(wells) @ axes.T  # of columns without a mean
 
 
 def choose_plate_folds(is_positive, plates, rng):
@@ -108,8 +119,8 @@ def draw_well_folds(is_positive, rng):
     return folds
 
 
-def score_out_of_fold(X, is_positive, folds, classifier):
-    """Score every well by a classifier fitted to the other folds.
+def score_out_of_fold(X, is_positive, folds, classifier, others):
+    """Score every well by a classifier fitted to the other folds, and other wells by all of them.
 
     A linear classifier's scores are lengths along its axis, in standardized columns: of the scales tried
     (also the spread and the window of the training wells) the one that recovers a known Z' best from few
@@ -118,10 +129,12 @@ def score_out_of_fold(X, is_positive, folds, classifier):
 
     Returns
     -------
-    ndarray of shape (n_wells,)
+    scores : ndarray of shape (n_wells,)
         Scores, higher towards the positive controls.
+    of_others : ndarray of shape (n_others,)
+        The mean over the folds; none of these wells has drawn an axis.
     """
-    scores = np.empty(len(X))
+    scores, of_others = np.empty(len(X)), np.zeros(len(others))
     for fold in np.unique(folds):
         test, train = folds == fold, folds != fold
         target = is_positive[train]
@@ -129,8 +142,11 @@ def score_out_of_fold(X, is_positive, folds, classifier):
         seen = fitted.decision_function(X[train])
         means = seen[target].mean(), seen[~target].mean()
         unit = np.linalg.norm(fitted.coef_) if hasattr(fitted, "coef_") else means[0] - means[1]
-        scores[test] = (fitted.decision_function(X[test]) - np.mean(means)) / (unit if unit > 0 else 1.0)
-    return scores
+        unit = unit if unit > 0 else 1.0
+        scores[test] = (fitted.decision_function(X[test]) - np.mean(means)) / unit
+        if len(others):
+            of_others += (fitted.decision_function(others) - np.mean(means)) / unit
+    return scores, of_others / len(np.unique(folds))
 
 
 def estimate_plate_gains(scores, is_positive, plates):
@@ -172,28 +188,47 @@ def estimate_plate_gains(scores, is_positive, plates):
     return gains, float(weight.mean())
 
 
-def remove_plate_offsets(scores, is_positive, plates, share=0.0):
-    """Take away what the controls of a plate have in common, both kinds of them.
+def estimate_plate_offsets(scores, is_positive, plates):
+    """What the controls of a plate have in common, both kinds of them.
 
-    Least squares of ``score = plate + class effect + residual``; returned are class effect plus residual, the
-    residuals of a plate with n controls multiplied by ``sqrt(n / (n - 1 - share))`` for the mean, and the
-    share of a gain, that were estimated from them. A plate with one control takes the mean offset of the
-    others. If no plate has both classes, plate and class cannot be told apart and the scores come back as
-    they are.
+    Least squares of ``score = plate + class effect + residual``. A plate with one control takes the mean
+    offset of the others.
+
+    Returns
+    -------
+    effect : float
+        The class effect.
+    offsets : ndarray of shape (n_plates,), or None
+        None where there is one plate, or no plate has both classes: plate and class cannot be told apart.
     """
     n = np.bincount(plates).astype(float)
     target = is_positive.astype(float)
     inside = target - (np.bincount(plates, target) / n)[plates]
     weight = (inside**2).sum()
     if len(n) < 2 or weight == 0:
-        return scores
+        return 0.0, None
     effect = (inside * scores).sum() / weight
-    rest = scores - effect * target
-    offsets = np.bincount(plates, rest) / n
+    offsets = np.bincount(plates, scores - effect * target) / n
     several = n > 1
     offsets[~several] = np.average(offsets[several], weights=n[several])
+    return effect, offsets
+
+
+def remove_plate_offsets(scores, is_positive, plates, share=0.0):
+    """Take away what the controls of a plate have in common.
+
+    Returned are class effect plus residual of `estimate_plate_offsets`, the residuals of a plate with n
+    controls multiplied by ``sqrt(n / (n - 1 - share))`` for the mean, and the share of a gain, that were
+    estimated from them. Without offsets the scores come back as they are.
+    """
+    effect, offsets = estimate_plate_offsets(scores, is_positive, plates)
+    if offsets is None:
+        return scores
+    n = np.bincount(plates).astype(float)
+    several = n > 1
     widening = np.sqrt(n / np.where(several, n - 1 - share * (n > 2), n))
-    return effect * target + (rest - offsets[plates]) * widening[plates]
+    explained = effect * is_positive
+    return explained + (scores - explained - offsets[plates]) * widening[plates]
 
 
 def scale_by_plate(scores, is_positive, plates):
@@ -202,7 +237,33 @@ def scale_by_plate(scores, is_positive, plates):
     return remove_plate_offsets(scores / gains[plates], is_positive, plates, share)
 
 
-def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_components=None, rng):
+def scale_others_by_plate(of_others, other_plates, scores, is_positive, plates):
+    """Put scores of other wells on the scale that `scale_by_plate` gives to those of the controls.
+
+    Plates beyond those of the controls have gain 1, and the mean offset.
+    """
+    gains, _ = estimate_plate_gains(scores, is_positive, plates)
+    _, offsets = estimate_plate_offsets(scores / gains[plates], is_positive, plates)
+    if offsets is None:
+        return of_others
+    n_more = max(int(other_plates.max(initial=-1)) + 1 - len(gains), 0)
+    mean = np.average(offsets, weights=np.bincount(plates))
+    gains, offsets = np.append(gains, np.ones(n_more)), np.append(offsets, np.full(n_more, mean))
+    return of_others / gains[other_plates] - offsets[other_plates]
+
+
+class CrossfitScores(NamedTuple):
+    """Scores of control wells, and of others, along an axis drawn without them."""
+
+    scores: np.ndarray  # (n_repeats, n_wells): comparable within a plate; repeats differ in their folds
+    pooled_scores: np.ndarray  # (n_repeats, n_wells): comparable between plates
+    axis: str  # how it was drawn
+    pooled_others: np.ndarray  # (n_repeats, n_others): like pooled_scores
+
+
+def compute_crossfit_scores(
+    X, is_positive, plates, *, classifier=None, n_components=None, rng, others=None, other_plates=None
+):
     """Score control wells along an axis drawn without them.
 
     Parameters
@@ -212,42 +273,55 @@ def compute_crossfit_scores(X, is_positive, plates, *, classifier=None, n_compon
     is_positive : ndarray of shape (n_wells,), dtype bool
         Which wells are positive controls.
     plates : ndarray of shape (n_wells,), dtype int, or None
-        Plate of each well.
+        Plate of each well, 0 .. n_plates - 1.
     classifier : classifier with ``decision_function``, default=None
         Draws the axis; None is a linear discriminant with shrinkage.
     n_components : int, default=None
         Principal components to reduce to.
     rng : Generator
         Deals wells and plates to folds.
+    others : ndarray of shape (n_others, n_features), default=None
+        Wells that are no controls and are to be scored by the mean of all axes.
+    other_plates : ndarray of shape (n_others,), dtype int, default=None
+        Plate of each of them, on which there may be no controls (n_plates and more).
 
     Returns
     -------
-    scores : ndarray of shape (n_repeats, n_wells)
-        Comparable within a plate; repeats differ in their folds.
-    pooled_scores : ndarray of shape (n_repeats, n_wells)
-        Comparable between plates.
-    axis : str
-        How the axis was drawn.
+    CrossfitScores
+        Scores, how the axis was drawn, and the scores of the others.
     """
+    others = np.empty((0, X.shape[1])) if others is None else others
     if plates is not None:
-        X = center_plates(X, is_positive, plates)
-    X = reduce_columns(X, n_components)
+        shifts = estimate_plate_shifts(X, is_positive, plates)
+        X = X - shifts[plates]
+        if len(others):
+            n_more = max(int(other_plates.max()) + 1 - len(shifts), 0)
+            others = others - np.vstack([shifts, np.zeros((n_more, X.shape[1]))])[other_plates]
+    reduce = fit_reduction(X, n_components)
+    X, others = reduce(X), reduce(others)
     folds = None if plates is None else choose_plate_folds(is_positive, plates, rng)
     classifier = make_default_classifier() if classifier is None else classifier
     if X.shape[1] == 0:
-        scores, axis = np.zeros((1, len(X))), "none: every column is constant"
+        found, axis = [(np.zeros(len(X)), np.zeros(len(others)))], "none: every column is constant"
     elif X.shape[1] == 1:
-        scores, axis = X.T.copy(), "the only column"
+        found, axis = [(X[:, 0].copy(), others[:, 0].copy())], "the only column"
     elif folds is not None:
-        scores = score_out_of_fold(X, is_positive, folds, classifier)[None]
+        found = [score_out_of_fold(X, is_positive, folds, classifier, others)]
         axis = f"from other plates ({folds.max() + 1} folds)"
     else:
         repeats = [draw_well_folds(is_positive, rng) for _ in range(N_REPEATS)]
-        scores = np.array([score_out_of_fold(X, is_positive, folds, classifier) for folds in repeats])
+        found = [score_out_of_fold(X, is_positive, folds, classifier, others) for folds in repeats]
         axis = f"from other wells ({repeats[0].max() + 1} folds, {N_REPEATS} times)"
+    scores, of_others = (np.array(part) for part in zip(*found, strict=True))
     if plates is None:
-        return scores, scores, axis
+        return CrossfitScores(scores, scores, axis, of_others)
     if not np.isin(plates[is_positive], plates[~is_positive]).any():
         # said beside every number: the axis may be that of the plates
         axis += "; no plate holds both classes"
-    return scores, np.array([scale_by_plate(row, is_positive, plates) for row in scores]), axis
+    pooled = np.array([scale_by_plate(row, is_positive, plates) for row in scores])
+    if len(others):
+        pairs = zip(of_others, scores, strict=True)
+        of_others = np.array(
+            [scale_others_by_plate(row, other_plates, own, is_positive, plates) for row, own in pairs]
+        )
+    return CrossfitScores(scores, pooled, axis, of_others)

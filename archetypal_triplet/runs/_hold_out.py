@@ -184,7 +184,7 @@ def _score_fold(plan, pipeline, in_fold, held, is_positive, wells):
     for space, values in spaces.items():
         means = group_means(values, codes, len(first))
         rng = np.random.default_rng(plan.options["random_state"])
-        scores[space] = compute_crossfit_scores(means, target, plates, rng=rng)[1:]
+        scores[space] = compute_crossfit_scores(means, target, plates, rng=rng)[1:3]
     return scores, target
 
 

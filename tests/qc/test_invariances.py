@@ -57,6 +57,12 @@ def compute_controls(table):
     return by_plate(found, ["value", "n_negative", "n_positive"], ["metric"])
 
 
+def compute_scores(table):
+    options = {"plate": "Metadata_Plate", "features": COLUMNS}
+    found = qc.compute_control_scores(table, negative=NEGATIVE, positive=POSITIVE, **options, **SEED)
+    return by_row(table.join(found), ["score"])
+
+
 def compute_positions(table):
     found = qc.compute_position_effects(table, features=COLUMNS, n_permutations=19, **SEED)
     return by_plate(found, ["variance_explained", "size", "p_value"], ["effect"])
@@ -96,6 +102,7 @@ def compute_correlation(table):
 
 FUNCTIONS = {
     "controls": compute_controls,
+    "scores": compute_scores,
     "positions": compute_positions,
     "b_scores": lambda table: by_row(qc.compute_b_scores(table, features=COLUMNS), COLUMNS),
     "drift": compute_drift,
@@ -192,7 +199,7 @@ def test_precision_of_replicates_has_no_unit_and_no_order(seed, log_scale):
 
 def test_every_function_is_in_one_of_these_tests():
     covered = {
-        "compute_control_separability", "compute_position_effects", "compute_b_scores", "compute_plate_drift",
+        "compute_control_separability", "compute_control_scores", "compute_position_effects", "compute_b_scores", "compute_plate_drift",
         "compute_variance_explained", "compute_batch_mixing", "compute_archetype_quality",
         "compute_replicate_correlation", "compute_field_scores", "compute_replicate_precision",
         *(f"compute_{name}" for name in SPREADS),

@@ -71,6 +71,46 @@ def compute_sibling_deviations(values, codes):
     return deviations
 
 
+def compute_well_deviations(values, codes):
+    """Difference of each row to what is usual in its group, in units of one row; NaN for rows without others.
+
+    What is usual is the median of an odd number of rows: of the others where a group has an even number, of
+    all where it has an odd one. A median of an even number is the mean of the middle two, and of the two
+    siblings that each of three fields has, a strange one would drag it along.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        Numbers.
+    codes : ndarray of int of shape (n_rows,)
+        Groups, 0 .. n_groups - 1.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        Deviations, divided by what they come to on average for normal rows of variance 1, so that groups of
+        different sizes can be compared.
+
+    Notes
+    -----
+    The median of n (odd) normal rows has a variance of about pi / (2 n + pi - 2), exact at 1 and within 2 %
+    elsewhere, and a covariance of 1 / n with each of them.
+    """
+    deviations = np.full(values.shape, np.nan)
+    order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
+    starts = np.cumsum(counts) - counts
+    for n in np.unique(counts[counts > 1]):
+        members = order[starts[counts == n][:, None] + np.arange(n)]
+        n_median = n if n % 2 else n - 1
+        variance = 1 + np.pi / (2 * n_median + np.pi - 2) - (2 / n if n % 2 else 0)
+        usual = np.median(values[members], axis=1) if n % 2 else None
+        for i in range(n):
+            if n % 2 == 0:
+                usual = np.median(values[np.delete(members, i, axis=1)], axis=1)
+            deviations[members[:, i]] = (values[members[:, i]] - usual) / np.sqrt(variance)
+    return deviations
+
+
 def compute_typical_lengths(deviations):
     """Length of deviations in units of the typical ones: near 1 for most, large for the strange.
 
@@ -161,11 +201,13 @@ def _say_reason(z, deviations, names):
 def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.5, random_state=None):
     """Score how unlike each field is to the other fields of its well, and flag the strange ones.
 
-    The deviation of a field from the median of its siblings does not hold the phenotype, which they share: it
-    is what is wrong with this field. Its length is measured in the typical deviations of all fields
-    (whitened), and, from four fields a well on, partly in those of its own well, since fields with few cells
-    differ more. An isolation forest on the features, which knows nothing of wells, stands beside it; strong
-    phenotypes are isolated too, so that it never flags.
+    The deviation of a field from the median of its well does not hold the phenotype, which all share: it is
+    what is wrong with this field. The median is that of an odd number of fields (without the field itself
+    where the well has an even number), so that fewer than half of the fields cannot move it, and one strange
+    field of three is not held against the two others. The deviation's length is measured in the typical
+    deviations of all fields (whitened), and, from four fields a well on, partly in those of its own well,
+    since fields with few cells differ more. An isolation forest on the features, which knows nothing of
+    wells, stands beside it; strong phenotypes are isolated too, so that it never flags.
 
     Parameters
     ----------
@@ -231,7 +273,7 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
     values, features = take_measured(table, features, what="fields")
     values = scale_robustly(values)
     codes = table.groupby(names, sort=True, observed=True, dropna=False).ngroup().to_numpy()
-    deviations = compute_sibling_deviations(values, codes)
+    deviations = compute_well_deviations(values, codes)
     has_siblings = ~np.isnan(deviations[:, 0])
     forest = IsolationForest(n_estimators=_N_TREES, random_state=draw_seed(random_state))
     isolation = -forest.fit(values).score_samples(values)

@@ -6,7 +6,7 @@ from archetypal_triplet._utils._columns import ATQ_PREFIX, FLAG_REASON, IS_FLAGG
 from archetypal_triplet._utils._frames import count_of, select_rows
 from archetypal_triplet._utils._roles import plate_codes
 from archetypal_triplet.qc import compute_field_scores
-from archetypal_triplet.qc._fields import compute_sibling_deviations
+from archetypal_triplet.qc._fields import compute_well_deviations
 
 _N_REPORTED = 1000
 
@@ -49,9 +49,8 @@ def flag_fields(plan):
 
     Notes
     -----
-    At most half of the fields of a well are flagged, the most distant ones. Of three fields, one that is very
-    strange drags the median of each of the others' siblings along, so that all of them are scored high; and
-    where the fields of a well do not agree, none shows what is right.
+    At most half of the fields of a well are flagged, the most distant ones: where the fields of a well do not
+    agree, none shows what is right.
 
     The label -1 alone would not do: centers, scales and whitening would be fitted on spoiled fields still.
     """
@@ -88,11 +87,11 @@ def _has_any(chosen, codes):
 
 
 def _measure_deviations(values, codes):
-    """Length of each row's difference to the median of its siblings, not clipped as the scores' is.
+    """Length of each row's difference to the median of its well, not clipped as the scores' is.
 
-    Where clipped, a strange field and those that it drags along would look equally far off.
+    Where clipped, two strange fields would look equally far off.
     """
-    deviations = np.nan_to_num(compute_sibling_deviations(values, codes))
+    deviations = np.nan_to_num(compute_well_deviations(values, codes))
     typical, sd = np.median(np.abs(deviations), axis=0), deviations.std(axis=0)
     spread = np.where(typical > 1e-3 * sd, typical, sd)
     return np.linalg.norm(deviations / np.where(spread > 0, spread, 1.0), axis=1)

@@ -4,7 +4,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from archetypal_triplet.qc import compute_field_scores
-from archetypal_triplet.qc._fields import compute_sibling_deviations, relate_to_wells
+from archetypal_triplet.qc._fields import (
+    compute_sibling_deviations,
+    compute_well_deviations,
+    relate_to_wells,
+)
 
 FLAG, DISTANCE = "Metadata_atq_IsFlagged", "Metadata_atq_WellDistance"
 
@@ -39,6 +43,39 @@ def test_deviations_are_those_of_a_loop():
         others = [j for j in range(30) if codes[j] == codes[i] and j != i]
         expected = values[i] - np.median(values[others], axis=0) if others else np.full(3, np.nan)
         np.testing.assert_allclose(found[i], expected)
+
+
+def test_deviations_from_the_well_are_those_of_a_loop():
+    rng = np.random.default_rng(0)
+    values, codes = rng.standard_normal((30, 3)), rng.integers(0, 9, 30)
+    codes = np.unique(codes, return_inverse=True)[1]
+    found = compute_well_deviations(values, codes)
+    for i in range(30):
+        well = [j for j in range(30) if codes[j] == codes[i]]
+        usual = [j for j in well if j != i] if len(well) % 2 == 0 else well
+        if len(well) == 1:
+            assert np.isnan(found[i]).all()
+            continue
+        variance = 1 + np.pi / (2 * len(usual) + np.pi - 2) - (2 / len(well) if len(well) % 2 else 0)
+        expected = (values[i] - np.median(values[usual], axis=0)) / np.sqrt(variance)
+        np.testing.assert_allclose(found[i], expected)
+
+
+@pytest.mark.parametrize("n_fields", [2, 3, 4, 5, 8, 9])
+def test_deviations_of_wells_of_all_sizes_are_of_one_unit(n_fields):
+    values = np.random.default_rng(n_fields).standard_normal((n_fields * 20_000, 1))
+    found = compute_well_deviations(values, np.repeat(np.arange(20_000), n_fields))
+    assert found.std() == pytest.approx(1, abs=0.015)
+
+
+@pytest.mark.parametrize("n_fields", [3, 4, 5])
+def test_a_strange_field_is_not_held_against_its_siblings(n_fields):
+    table = make_fields(7, n_fields=n_fields)
+    rows = np.arange(0, len(table), 5 * n_fields) + 1  # one in each fifth well
+    table.loc[rows, ["Texture_1", "Texture_4"]] += 1e4
+    scores = compute_field_scores(table, random_state=0)
+    assert scores[FLAG][rows].all()
+    assert scores[FLAG].sum() <= len(rows) + 2
 
 
 def test_artifacts_are_found_beneath_stronger_phenotypes():

@@ -291,7 +291,7 @@ def plan_images(
     work = out.with_name(f"{out.name}.stages") if work is None else Path(work).expanduser().resolve()
     check_work(work, out)
     store = StageStore(work)
-    about = {"channels": _parse_channels(channels), "plate": plate_name, "plate_map": plate_map}
+    about = {"channels": parse_channels(channels), "plate": plate_name, "plate_map": plate_map}
     layout = read_layout(source, pattern=pattern, **about, **options["layout_options"])
     check_inputs_survive([] if is_frame(source) else [source], out)
     check_inputs_survive(plane_paths(layout)[:1], out)
@@ -333,7 +333,7 @@ def plan_images(
     return plan
 
 
-def _parse_channels(channels):
+def parse_channels(channels):
     """Turn texts "found=new" into a dict."""
     if not isinstance(channels, (list, tuple)) or not any("=" in str(c) for c in channels):
         return channels

@@ -1,0 +1,131 @@
+"""Many small pictures as few large ones, which a page holds within itself."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from archetypal_triplet._utils._optional import import_optional
+
+# a browser unpacks a sheet as a whole when one of its pictures is shown: 16 MB for one of 2048 pixels
+_SIDE = 2048
+_FORMATS = {"webp": "image/webp", "jpeg": "image/jpeg", "png": "image/png"}
+
+
+@dataclass(frozen=True)
+class Sprites:
+    """Pictures on sheets.
+
+    Attributes
+    ----------
+    sheets : list of str
+        The sheets, as data URIs.
+    sheet, x, y : ndarray of int of shape (n,)
+        Sheet, left edge and upper edge of each picture, in pixels.
+    size : int
+        Height and width of a picture.
+    shapes : list of (int, int)
+        Width and height of each sheet.
+    n_bytes : int
+        Characters of all data URIs.
+    """
+
+    sheets: list
+    sheet: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    size: int
+    shapes: list
+    n_bytes: int
+
+    def __len__(self):
+        """Return the number of pictures."""
+        return len(self.sheet)
+
+
+def make_sprites(images, *, image_format="webp", quality=75, side=_SIDE):
+    """Lay pictures out on sheets, and pack these.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, size, size, 3), uint8
+        The pictures.
+    image_format : {"webp", "jpeg", "png"}, default="webp"
+        How sheets are packed; "png" loses nothing.
+    quality : int, default=75
+        Of WebP and JPEG, from 1 to 100.
+    side : int, default=2048
+        Width of a sheet, and its largest height, in pixels.
+
+    Returns
+    -------
+    Sprites
+        The sheets, and where each picture is.
+
+    Raises
+    ------
+    ValueError
+        If `images` has another shape or type, the format is unknown, or a picture is larger than a sheet.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from archetypal_triplet.report._sprites import make_sprites
+    >>> sprites = make_sprites(np.zeros((5, 16, 16, 3), dtype=np.uint8), side=32)
+    >>> sprites.sheet.tolist(), sprites.x.tolist(), sprites.y.tolist()
+    ([0, 0, 0, 0, 1], [0, 16, 0, 16, 0], [0, 0, 16, 16, 0])
+    >>> sprites.sheets[0][:23]
+    'data:image/webp;base64,'
+    """
+    images = np.asarray(images)
+    if (
+        images.ndim != 4
+        or images.shape[1] != images.shape[2]
+        or images.shape[3] != 3
+        or images.dtype != np.uint8
+    ):
+        raise ValueError(
+            f"images has shape {images.shape} and dtype {images.dtype}; square pictures in color are needed: "
+            "(n, size, size, 3), uint8."
+        )
+    if image_format not in _FORMATS:
+        raise ValueError(f"image_format={image_format!r} is none of {', '.join(map(repr, _FORMATS))}.")
+    n, size = images.shape[:2]
+    if not 0 < size <= side:
+        raise ValueError(f"side={side!r} is smaller than the pictures, which have {size} pixels.")
+    per_row = side // size
+    number = np.arange(n)
+    sheet, at = np.divmod(number, per_row**2)
+    row, column = np.divmod(at, per_row)
+    sheets, shapes = [], []
+    for start in range(0, n, per_row**2):
+        pixels = _lay_out(images[start : start + per_row**2], per_row)
+        shapes.append((pixels.shape[1], pixels.shape[0]))
+        sheets.append(_pack(pixels, image_format, quality))
+    return Sprites(sheets, sheet, column * size, row * size, size, shapes, sum(map(len, sheets)))
+
+
+def _lay_out(images, per_row):
+    n, size = images.shape[:2]
+    n_columns = min(n, per_row)
+    n_rows = -(-n // n_columns)
+    full = np.zeros((n_rows * n_columns, size, size, 3), dtype=np.uint8)
+    full[:n] = images
+    return (
+        full.reshape(n_rows, n_columns, size, size, 3)
+        .swapaxes(1, 2)
+        .reshape(n_rows * size, n_columns * size, 3)
+    )
+
+
+def _pack(pixels, image_format, quality):
+    Image = import_optional("PIL.Image", extra="report")
+    options = {
+        "webp": {"quality": quality, "method": 4},
+        "jpeg": {"quality": quality, "optimize": True},
+        "png": {"optimize": True},
+    }[image_format]
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, format=image_format.upper(), **options)
+    return f"data:{_FORMATS[image_format]};base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"

@@ -1,31 +1,26 @@
 """assess_run: a results folder in, tables of assay quality out."""
 
-import json
 import math
 import time
 from pathlib import Path
 
 from sklearn.utils import Bunch
 
-from archetypal_triplet._utils._columns import ATQ_PREFIX, CELL_COUNT, IS_FLAGGED, PLATE, SITE, WELL
-from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
-from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.qc import (
-    apply_tags,
     check_tags,
     load_thresholds,
 )
 from archetypal_triplet.runs._assay_summary import FILES, METRICS, describe_value, summarize_assay
-from archetypal_triplet.runs._assay_tables import AssayInput, compute_assay_tables
+from archetypal_triplet.runs._assay_tables import compute_assay_tables
 from archetypal_triplet.runs._progress import heard_warnings
-from archetypal_triplet.runs._results import RUN_FILE, check_results_folder, results_folder, write_json
+from archetypal_triplet.runs._read import read_results, read_run_info
+from archetypal_triplet.runs._results import check_results_folder, results_folder, write_json
 from archetypal_triplet.runs._run import _display_path, _versions
-from archetypal_triplet.runs._tables import make_group_table
 from archetypal_triplet.screens import read_tags
 
 QC_FILE = "qc.json"
-_TEXT = ("plate", "axis", "reason", "trained_on")  # an empty column of a CSV file would be numbers
 HONESTY = (
     "All wells trained the embedding, without labels (trained_on: seen): numbers from it describe this map, "
     "and are no estimate for other plates."
@@ -131,13 +126,13 @@ def assess_run(
     begin = time.perf_counter()
     limits = _check_limits(fail_below)
     folder = Path(results).expanduser().resolve()
-    run_info = _read_run_info(folder)
+    run_info = read_run_info(folder)
     out = check_results_folder(folder / "qc" if out is None else out, force=force, marker=QC_FILE)
     named = {
         "plate": plate, "well": well, "controls": controls, "positive_controls": positive_controls,
         "replicates": as_names(replicates) or None, "batch": batch, "order": order,
     }  # fmt: skip
-    source = _read_results(folder, run_info["parameters"], named, _check_tags(tags))
+    source = read_results(folder, run_info["parameters"], named, _check_tags(tags))
     with heard_warnings() as heard, results_folder(out, force=force, marker=QC_FILE) as partial:
         found = compute_assay_tables(source, random_state=random_state)
         failures = _compare_with_limits(limits, found)
@@ -197,22 +192,6 @@ def _check_limits(fail_below):
     return limits
 
 
-def _read_run_info(folder):
-    cure = "Name the folder that archetypal-triplet run has written."
-    if not folder.is_dir():
-        raise FileNotFoundError(f"results={str(folder)!r} is not a folder. {cure}")
-    for name in (RUN_FILE, "embedding.parquet"):
-        if not (folder / name).is_file():
-            raise ValueError(f"results={str(folder)!r} is no results folder: there is no {name}. {cure}")
-    try:
-        info = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"results={str(folder)!r}: {RUN_FILE} cannot be read ({error}). {cure}") from None
-    if not isinstance(info, dict) or not isinstance(info.get("parameters"), dict):
-        raise ValueError(f"results={str(folder)!r}: {RUN_FILE} is not that of a run. {cure}")
-    return info
-
-
 def _check_tags(tags):
     return None if tags is None else check_tags(tags) if hasattr(tags, "columns") else read_tags(tags)
 
@@ -221,87 +200,6 @@ def _name_of(tags):
     if tags is None:
         return None
     return tags.to_dict("records") if hasattr(tags, "columns") else str(tags)
-
-
-def _read_results(folder, parameters, named, tags):
-    """Read the tables of a run, and find out what their columns stand for."""
-    pd = import_optional("pandas", extra="screens")
-
-    def read(name):
-        path = folder / f"{name}.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
-
-    embedding = read("embedding")
-    if tags is not None:
-        embedding = apply_tags(embedding, tags)
-    known = {**named}
-    for name in ("plate", "controls", "positive_controls"):
-        known[name] = named[name] or parameters.get(name)
-    for name, usual in (("plate", PLATE), ("well", WELL)):
-        known[name] = known[name] or (usual if usual in embedding else None)
-    level = parameters.get("level") or "well"
-    wells = _average_wells(embedding, level, known)
-    _check_named(wells, named)
-    keys = [known["plate"], known["well"], SITE]
-    fields = None
-    if level != "well" and all(key in embedding for key in keys):
-        fields = embedding if level == "field" else make_group_table(embedding, keys)
-        fields = fields[[c for c in fields if not str(c).startswith(ATQ_PREFIX)]]  # they are computed anew
-    features = read("profiles")
-    return AssayInput(
-        wells=wells,
-        roles=known,
-        features=features,
-        fields=fields,
-        field_features=read("fields"),
-        counts=_find_counts(wells, features, read("counts"), known),
-        run_quality=_read_run_quality(folder / "quality.csv", parameters, known),
-    )
-
-
-def _read_run_quality(path, parameters, known):
-    """Read what a run has computed of its controls, if these are the same."""
-    if not path.is_file() or any(
-        known[n] != parameters.get(n) for n in ("plate", "controls", "positive_controls")
-    ):
-        return None
-    table = import_optional("pandas", extra="screens").read_csv(path, dtype=dict.fromkeys(_TEXT, str))
-    return table if {"space", "trained_on"} <= set(table) else None
-
-
-def _average_wells(embedding, level, known):
-    if level == "well":
-        return embedding
-    keys = [known[name] for name in ("plate", "well") if known[name] is not None]
-    if known["well"] is None:
-        raise ValueError(
-            f"Rows of these results are {level}s, and no column names their wells. "
-            "Name it with --well (well=...)."
-        )
-    for name in ("plate", "well"):
-        check_columns_exist(embedding, as_names(known[name]), parameter=name)
-    if IS_FLAGGED in embedding:  # fields that the run has left out of its wells too
-        embedding = embedding[~embedding[IS_FLAGGED].fillna(False).astype(bool)]
-    return make_group_table(embedding, keys)
-
-
-def _find_counts(wells, features, counts, known):
-    for table in (features, wells):
-        if table is not None and CELL_COUNT in table:
-            return table[table[CELL_COUNT].notna()]
-    keys = [known[name] for name in ("plate", "well") if known[name] is not None]
-    if counts is None or CELL_COUNT not in counts or not all(key in counts and key in wells for key in keys):
-        return None
-    return wells.merge(counts.groupby(keys, observed=True)[CELL_COUNT].sum().reset_index(), on=keys)
-
-
-def _check_named(wells, named):
-    """Raise where a person has named what is not there; what the run has named is only left out."""
-    for name in ("plate", "well", "batch", "order", "replicates"):
-        check_columns_exist(wells, as_names(named[name]), parameter=name)
-    for name in ("controls", "positive_controls"):
-        if named[name] is not None:
-            select_rows(wells, named[name], parameter=name)
 
 
 def _write_tables(folder, tables):

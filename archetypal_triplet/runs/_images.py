@@ -223,7 +223,7 @@ def run_images(
             stage.remove_superseded("code")
         table, wells, counts, images, reused = _make_profiles(plan, seconds)
         with results_folder(out, force=force) as folder:
-            about = {"seconds": seconds, "reused": reused, "images": images}
+            about = {"seconds": seconds, "reused": reused, "images": images, "keep": keep}
             result = _finish(plan, folder, table, wells, counts, about)
     if not keep:
         plan.store.clear()
@@ -357,6 +357,7 @@ def _finish(plan, folder, table, wells, counts, about):
     info = result.info
     info["parameters"] = {**plan.given, **plan.options}
     info["images"] = describe_images(plan, counts, about["reused"])
+    info["images"]["work"] = {"folder": plan.store.folder, "kept": about["keep"]}
     info["seconds"] = {**about["seconds"], **info["seconds"]}
     info["seconds"]["total"] = round(sum(about["seconds"].values()) + info["seconds"]["total"], 3)
     info["files"] = {**{name: what for name, (_, what) in files.items()}, **info["files"]}

@@ -10,6 +10,7 @@ from pathlib import Path
 from sklearn.utils import Bunch
 
 from archetypal_triplet._pipeline import make_archetypal_triplet
+from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.runs._flag_fields import flag_fields, flag_lines
 from archetypal_triplet.runs._hold_out import compute_held_out_quality, explain_none_held_out
 from archetypal_triplet.runs._model import save_model
@@ -72,7 +73,7 @@ def execute(plan, folder, pixels=None):
             say("described %d archetypes", len(archetypes))
         quality = _score(plan, pipeline, components, embedding, learned, stages)
         with stages("files") as say:
-            files = _write_tables(folder, embedding, archetypes, groups, quality)
+            files = _write_tables(folder, embedding, archetypes, groups, quality, embedder.history_)
             files["model/"] = _save_models(folder / "model", pipeline, learned.models)
             files |= _draw_maps(folder, plan, embedding, groups)
             say("wrote tables, map and model")
@@ -224,7 +225,7 @@ def run_profiles(
     ...         out=folder + "/results",
     ...     )
     ...     sorted(path.name for path in result.folder.iterdir())
-    ['archetypes.parquet', 'embedding.parquet', 'map.png', 'model', 'run.json']
+    ['archetypes.parquet', 'embedding.parquet', 'map.png', 'model', 'run.json', 'training.csv']
     >>> result.archetypes["Archetype"].tolist()
     ['Archetype_0', 'Archetype_1', 'Archetype_2', 'Archetype_3']
     """
@@ -308,7 +309,8 @@ def _save_models(folder, pipeline, models):
     return f"models, each in a folder of its own: features, {', '.join(models)}"
 
 
-def _write_tables(folder, embedding, archetypes, groups, quality):
+def _write_tables(folder, embedding, archetypes, groups, quality, history):
+    pd = import_optional("pandas", extra="screens")
     files = {}
 
     def write(name, table, what):
@@ -323,6 +325,7 @@ def _write_tables(folder, embedding, archetypes, groups, quality):
         write("wells.parquet", groups, f"{len(groups)} groups of rows: mean embedding and shares")
     if quality is not None:
         write("quality.csv", quality, "control separability")
+    write("training.csv", pd.DataFrame(history), "the course of the training")
     return files
 
 
@@ -387,6 +390,7 @@ def _archetypes_info(reference):
         ],
         "reference_labeling": reference.position,
         "reference_n_archetypes": counts[reference.position],
+        "reference_compared_with": reference.n_compared,
         "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that "
         "trained the network, the first with the fewest archetypes.",
     }

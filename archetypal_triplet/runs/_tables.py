@@ -18,6 +18,7 @@ from archetypal_triplet._utils._columns import (
 )
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import plate_names
+from archetypal_triplet.archetypes import match_archetypes
 from archetypal_triplet.screens._whitening import standardize
 
 N_TYPICAL = 5
@@ -41,7 +42,7 @@ def find_reference(embedder, components, left_out=None):
         ``archetypes``, the fitted `ArchetypalAnalysis`; ``shares`` (n_samples, n_archetypes), the mixture of
         every row (of its average with like cells, where rows are cells); ``labels``, the pseudo-labels that
         the network was trained on; ``confidence``, the largest share; ``position`` among the labelings, from
-        0; ``labelers``, all of them.
+        0; ``labelers``, all of them; ``similarity`` and ``n_compared``, from `compare_labelings`.
     """
     labeler, rows = embedder.labeler_, components
     if isinstance(labeler, Pipeline) and "average" in labeler.named_steps:
@@ -53,6 +54,7 @@ def find_reference(embedder, components, left_out=None):
     archetypes = labelers[position]["archetypes"]
     shares = archetypes.transform(rows)
     labels = spread_labels(embedder.labels_, left_out)
+    similarity, n_compared = compare_labelings([one["archetypes"] for one in labelers], position)
     return Bunch(
         archetypes=archetypes,
         shares=shares,
@@ -60,7 +62,40 @@ def find_reference(embedder, components, left_out=None):
         confidence=shares.max(axis=1),
         position=position,
         labelers=labelers,
+        similarity=similarity,
+        n_compared=n_compared,
     )
+
+
+def compare_labelings(fits, position):
+    """Tell how well the archetypes of one fit are found again by the others with as many archetypes.
+
+    Parameters
+    ----------
+    fits : list of ArchetypalAnalysis
+        Fitted on the same samples, or on parts of them, from different starts.
+    position : int
+        Which of them is asked about.
+
+    Returns
+    -------
+    similarity : ndarray of shape (n_archetypes,)
+        As in `archetypal_triplet.archetypes.archetype_stability`: mean over the other fits of
+        ``max(0, 1 - d / s)``; NaN where there is no other.
+    n_compared : int
+        Other fits with as many archetypes.
+    """
+    places = fits[position].archetypes_.astype(float)
+    others = [one.archetypes_ for i, one in enumerate(fits) if i != position]
+    others = [one for one in others if one.shape == places.shape]
+    if not others:
+        return np.full(len(places), np.nan), 0
+    size = np.sqrt(np.mean(np.sum((places - places.mean(axis=0)) ** 2, axis=1)))
+    distances = np.empty((len(others), len(places)))
+    for row, other in zip(distances, others, strict=True):
+        order, _, distance = match_archetypes(places, other)
+        row[order] = distance
+    return np.maximum(0.0, 1.0 - distances / max(size, np.finfo(float).tiny)).mean(axis=0), len(others)
 
 
 def spread_labels(labels, left_out):
@@ -148,9 +183,10 @@ def make_archetypes_table(table, normalizer, reference, *, n_described):
     Returns
     -------
     pandas.DataFrame
-        One row an archetype: its mean share, the number of rows labeled by it, its most typical rows and what
-        they are, its strongest features, its place in normalized components (``Component_*``), and its
-        features in standard deviations (``Z_*``), the mean of its `n_described` most typical rows.
+        One row an archetype: its mean share, the number of rows labeled by it, its stability (how well other
+        labelings with as many archetypes find it again, 0 to 1), its most typical rows and what they are, its
+        strongest features, its place in normalized components (``Component_*``), and its features in standard
+        deviations (``Z_*``), the mean of its `n_described` most typical rows.
     """
     pd = import_optional("pandas", extra="screens")
     shares, labels = reference.shares, reference.labels
@@ -165,6 +201,7 @@ def make_archetypes_table(table, normalizer, reference, *, n_described):
         "Archetype": names,
         "Mean_Share": shares.mean(axis=0),
         "N_Labeled": np.bincount(labels[labels >= 0], minlength=len(names)),
+        "Stability": reference.similarity,
         "Typical_Rows": ["; ".join(keys[i] for i in rows) for rows in typical],
     }
     for column in columns:

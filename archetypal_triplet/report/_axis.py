@@ -1,0 +1,37 @@
+"""What plates and doses are looked at along: the axis between the controls, and the shares of archetypes."""
+
+from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CELL_COUNT
+
+AXIS = "Control_Axis"
+_NAMES = {
+    AXIS: "the axis between the controls (0 negative, 1 positive)",
+    CELL_COUNT: "the number of cells",
+}
+
+
+def choose_axis(inputs):
+    """Choose the column that is shown where there is room for one.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    str
+        The axis between the controls where there is one; else the share that differs most between wells.
+    """
+    if AXIS in inputs.wells:
+        return AXIS
+    spread = inputs.wells[inputs.shares].std()
+    return str(spread.idxmax()) if len(spread) else CELL_COUNT
+
+
+def name_of(column):
+    """Say what a column is, in the middle of a sentence."""
+    if column in _NAMES:
+        return _NAMES[column]
+    if str(column).startswith(ARCHETYPE_PREFIX):
+        return f"the share of {str(column).replace('_', ' ').lower()}"
+    return str(column).removeprefix("Metadata_")

@@ -1,0 +1,296 @@
+"""The first section: what was screened, whether the assay is good, what stands out, plate by plate."""
+
+import math
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE, IS_FLAGGED
+from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet.plotting._palette import natural_key
+from archetypal_triplet.report._parts import (
+    Facts,
+    Html,
+    Lines,
+    Missing,
+    Row,
+    Section,
+    Table,
+    as_table,
+    count,
+    interval,
+    number,
+    text,
+)
+from archetypal_triplet.report._strip import draw_run_order
+from archetypal_triplet.report._summary import draw_summary
+from archetypal_triplet.runs._assay_summary import summarize_assay
+
+SPACES = {
+    "embedding": "embedding (the map)",
+    "feature_embedding": "embedding of features",
+    "pixel_embedding": "embedding of pixels",
+    "whitened": "whitened components",
+    "features": "measured features",
+    "features_pca": "measured features, PCA",
+    "cell_count": "cell count alone",
+}
+METRICS = {"z_prime": "Z′", "robust_z_prime": "robust Z′", "ssmd": "SSMD", "auc": "AUC"}
+TRAINED = {"seen": "yes", "held out": "no"}
+_SCALES = {"z_prime": (-1.0, 1.0), "auc": (0.5, 1.0)}
+_TITLES = {
+    "Z′": "1 - 3 (SD negative + SD positive) / distance of their means, along the axis between the controls",
+    "robust Z′": "the same from medians and median absolute deviations",
+    "SSMD": "distance of the means in units of the joint SD",
+    "AUC": "how often a positive control lies farther along the axis than a negative one",
+    "trained the map": "whether the wells that are scored were used, without their labels, to make the map",
+}
+
+
+def make_overview(inputs, writer):
+    """Make the section.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    writer : FigureWriter
+        Draws its figures.
+
+    Returns
+    -------
+    Section
+        The overview.
+    """
+    left = [Facts(find_facts(inputs))]
+    right = [_make_quality(inputs)]
+    parts = [Row([_Column(left), _Column(right)]), draw_summary(inputs, writer), _stand_out(inputs)]
+    parts += _make_plates(inputs)
+    return Section(
+        "overview",
+        "Overview",
+        "Start with the table of the controls: a Z′ near 1 means that positive and negative controls can be "
+        "told apart well by well, below 0 their distributions overlap; the interval says how sure that is.",
+        "Numbers of wells that trained the map describe this map and are no estimate for the next plate, and "
+        "well separated controls do not say that weaker phenotypes are found.",
+        parts,
+    )
+
+
+def _Column(parts):
+    return parts[0] if len(parts) == 1 else Row(parts)
+
+
+def find_facts(inputs):
+    """Say what was screened, as pairs of a word and a number."""
+    wells, roles, info = inputs.wells, inputs.roles, inputs.info
+    plate, compound, dose = (roles[name] for name in ("plate", "compound", "dose"))
+    facts = []
+    if plate is not None:
+        names = sorted(wells[plate].astype(str).unique(), key=natural_key)
+        shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+        facts.append(("Plates", f"{len(names):,} ({shown})"))
+    facts.append(("Wells", f"{len(wells):,}"))
+    if inputs.level != "well":
+        facts.append((f"{inputs.level.capitalize()}s", f"{len(inputs.rows):,}"))
+    facts += _say_controls(wells)
+    if compound is not None:
+        facts.append(("Compounds", _say_compounds(wells, compound, dose, roles["unit"])))
+    images = info.get("images")
+    if images:
+        facts.append(("Images", f"{images['files']['n_files']:,} files, {', '.join(images['channels'])}"))
+    facts.append(("Features", f"{info['table']['n_features']:,} for each {inputs.level}"))
+    facts.append(("Archetypes", _say_archetypes(info)))
+    return facts
+
+
+def _say_controls(wells):
+    if CONTROL_TYPE not in wells:
+        return [("Controls", "the table does not say which wells are controls")]
+    counts = wells[CONTROL_TYPE].astype(str).value_counts()
+    order = [name for name in ("negative", "positive", "untreated") if name in counts]
+    said = ", ".join(f"{counts[name]:,} {name}" for name in order)
+    return [("Controls", f"{said} (wells)" if said else "none")]
+
+
+def _say_compounds(wells, compound, dose, unit):
+    treated = wells
+    if CONTROL_TYPE in wells:
+        treated = wells[~wells[CONTROL_TYPE].astype(str).isin(["negative", "untreated"])]
+    n = treated[compound].nunique()
+    names = sorted(treated[compound].dropna().astype(str).unique(), key=natural_key)
+    said = f"{n:,}" + (f" ({', '.join(names)})" if 0 < n <= 3 else "")
+    if dose is None:
+        return said
+    values = treated[dose][treated[dose] > 0].dropna()
+    if not len(values):
+        return said
+    units = treated[unit].dropna().astype(str).unique() if unit is not None else []
+    if len(units) > 1:  # a range over units would be nonsense
+        return f"{said}, {count_of(values.nunique(), 'dose')} in {' and '.join(units[:3])}"
+    word = f" {units[0]}" if len(units) else ""
+    return f"{said}, {count_of(values.nunique(), 'dose')} from {values.min():.3g} to {values.max():.3g}{word}"
+
+
+def _say_archetypes(info):
+    known = info["archetypes"]
+    n = len(known["labelings"])
+    said = f"{known['reference_n_archetypes']} are shown"
+    return f"{said}; {n} labelings trained the map" if n > 1 else said
+
+
+def _make_quality(inputs):
+    table = inputs.assay.get("controls")
+    if table is None:
+        return Missing("Separation of the controls", inputs.reason("controls"))
+    pooled = table[table["scope"] == "pooled"]
+    rows = []
+    for space, words in SPACES.items():
+        for trained, part in pooled[pooled["space"] == space].groupby("trained_on", sort=False):
+            rows.append(_quality_row(words, trained, part.set_index("metric")))
+    head = ["measured in", *METRICS.values(), "trained the map"]
+    first = pooled.iloc[0]
+    return Table(
+        "controls",
+        f"Separation of {first['n_positive']:,.0f} positive and {first['n_negative']:,.0f} negative control "
+        "wells, all plates together, with 95 % intervals. The axis is always drawn from other wells than "
+        "those that it scores.",
+        head, rows, pooled, _TITLES, n_rows=len(rows),
+    )  # fmt: skip
+
+
+def _quality_row(words, trained, part):
+    cells = [text(words)]
+    for metric in METRICS:
+        row = part.loc[metric]
+        scale = _SCALES.get(metric) if metric == "z_prime" else None
+        cells.append(interval(row["value"], row["low"], row["high"], reason=row["reason"], scale=scale))
+    return [*cells, text(TRAINED.get(trained, trained))]
+
+
+def _stand_out(inputs):
+    lines = summarize_assay(inputs.assay, {}, [])
+    marked = [line.removeprefix("! ") for line in lines if line.startswith("! ")]
+    marked = [line[:1].upper() + line[1:] for line in marked]
+    if not marked:
+        marked = ["Nothing of what was tested: neither positions, drift, archetypes, fields nor controls."]
+    return Lines("What stands out", marked)
+
+
+def _make_plates(inputs):
+    plate = inputs.roles["plate"]
+    if plate is None:
+        return [Missing("Plates", "there is no column of plates; name it with --plate")]
+    frame = describe_plates(inputs)
+    scale = (-1.0, 1.0)
+    rows = []
+    for _, one in frame.iterrows():
+        rows.append(
+            [
+                text(one["plate"]), count(one["n_wells"]), count(one["n_negative"]), count(one["n_positive"]),
+                interval(one["z_prime"], one["z_prime_low"], one["z_prime_high"],
+                         reason=one["reason"], scale=scale),
+                interval(one["ssmd"], one["ssmd_low"], one["ssmd_high"], reason=one["reason"]),
+                number(one["drift"]), number(one["position_p"], 3), number(one["cells"], 0),
+                count(one["n_flagged"]),
+            ]
+        )  # fmt: skip
+    head = [
+        "plate", "wells", "negative", "positive", "Z′", "SSMD", "drift", "position, p", "cells", "flagged",
+    ]  # fmt: skip
+    titles = _TITLES | {
+        "drift": "distance of the negative controls from those of the first plate, in spreads within plates",
+        "position, p": "smallest p of the effects of row, column and edge, in negative controls or all wells",
+        "cells": "median number of cells a well",
+        "flagged": "fields that are unlike the others of their well",
+    }
+    caption = "Plates in the embedding, lowest Z′ first. Empty cells say why when the pointer rests on them."
+    parts = [Table("plates", caption, head, rows, frame, titles)]
+    if len(frame) > 1:
+        parts.append(Html(draw_run_order(frame.sort_values("position"))))
+    return parts
+
+
+def describe_plates(inputs):
+    """Return a row for each plate: wells, separation of the controls, drift, positions, cells, flags.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    DataFrame
+        Lowest Z' first, then plates without one in natural order; ``position`` is the order of the run.
+    """
+    wells, plate = inputs.wells, inputs.roles["plate"]
+    names = sorted(wells[plate].astype(str).unique(), key=natural_key)
+    order = _find_order(inputs, names)
+    controls, drift = inputs.assay.get("controls"), inputs.assay.get("drift")
+    lowest_p = _lowest_p(inputs.assay.get("positions"))
+    sizes = wells[plate].astype(str).value_counts()
+    cells = wells.groupby(wells[plate].astype(str))[CELL_COUNT].median() if CELL_COUNT in wells else {}
+    flagged = _count_flagged(inputs)
+    rows = []
+    for name in names:
+        one = {"plate": name, "position": order.index(name), "n_wells": int(sizes[name])}
+        one |= _controls_of(controls, name)
+        one["drift"] = _drift_of(drift, name)
+        one["position_p"] = lowest_p.get(name, math.nan)
+        one["cells"] = float(cells[name]) if name in cells else math.nan
+        one["n_flagged"] = flagged.get(name, 0 if flagged else math.nan)
+        rows.append(one)
+    frame = as_table(rows)
+    return frame.sort_values("z_prime", kind="stable", na_position="last").reset_index(drop=True)
+
+
+def _find_order(inputs, names):
+    order = inputs.roles["order"]
+    if order is None or order not in inputs.wells:
+        return names
+    plate = inputs.wells[inputs.roles["plate"]].astype(str)
+    first = inputs.wells[order].groupby(plate).min()
+    return sorted(names, key=lambda name: (first[name], natural_key(name)))
+
+
+def _controls_of(table, name):
+    empty = {"n_negative": math.nan, "n_positive": math.nan, "reason": "no positive or negative controls"}
+    for metric in ("z_prime", "ssmd"):
+        empty |= {metric: math.nan, f"{metric}_low": math.nan, f"{metric}_high": math.nan}
+    if table is None:
+        return empty
+    chosen = (table["scope"] == "plate") & (table["space"] == "embedding") & (table["trained_on"] == "seen")
+    part = table[chosen & (table["plate"].astype(str) == name)].set_index("metric")
+    if "z_prime" not in part.index:
+        return empty
+    found = {key: part.loc["z_prime", key] for key in ("n_negative", "n_positive", "reason")}
+    for metric in ("z_prime", "ssmd"):
+        row = part.loc[metric]
+        found |= {metric: row["value"], f"{metric}_low": row["low"], f"{metric}_high": row["high"]}
+    return found
+
+
+def _drift_of(table, name):
+    if table is None:
+        return math.nan
+    chosen = (table["space"] == "embedding") & (table["scope"] == "plate")
+    part = table[chosen & (table["plate"].astype(str) == name)]
+    return float(part["from_first"].iloc[0]) if len(part) else math.nan
+
+
+def _lowest_p(table):
+    if table is None:
+        return {}
+    part = table[(table["scope"] == "plate") & table["p_value"].notna()]
+    negative = part[part["wells"] == "negative"]
+    part = negative if len(negative) else part
+    return part.groupby(part["plate"].astype(str))["p_value"].min().to_dict()
+
+
+def _count_flagged(inputs):
+    fields, plate = inputs.assay.get("fields"), inputs.roles["plate"]
+    if fields is None:
+        return {}
+    flags = fields[IS_FLAGGED].fillna(False).astype(bool)
+    counts = np.asarray(flags).astype(int)
+    return as_table({"plate": fields[plate].astype(str), "n": counts}).groupby("plate")["n"].sum().to_dict()

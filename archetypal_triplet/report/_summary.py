@@ -1,0 +1,117 @@
+"""The picture at the top of the report: the map, a plate, and how well the controls can be told apart."""
+
+import math
+
+from archetypal_triplet._utils._columns import CONTROL_TYPE
+from archetypal_triplet.plotting import EmbeddingMapDisplay, PlateHeatmapDisplay
+from archetypal_triplet.plotting._choices import clip_label
+from archetypal_triplet.plotting._palette import natural_key
+from archetypal_triplet.report._axis import AXIS, choose_axis, name_of
+
+SPACES = {
+    "embedding": "map",
+    "whitened": "whitened\ncomponents",
+    "features": "measured\nfeatures",
+    "features_pca": "features,\nPCA",
+    "cell_count": "cell count",
+}
+_COLORS = {"seen": "#0072B2", "held out": "#D55E00"}
+_LABELS = {"seen": "wells that trained the map", "held out": "wells held out of the training"}
+
+
+def draw_summary(inputs, writer):
+    """Draw the picture.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    writer : FigureWriter
+        Writes it as ``summary``.
+
+    Returns
+    -------
+    Figure
+        Three panels, or fewer where there are no plates or no controls.
+    """
+    controls = _pooled(inputs)
+    shown, plate_name = choose_axis(inputs), _choose_plate(inputs)
+    panels = ["map"] + ["plate"] * (plate_name is not None) + ["controls"] * (controls is not None)
+    widths = {"map": 1.25, "plate": 1.25, "controls": 0.75}
+
+    def plot(figure):
+        axes = figure.subplots(1, len(panels), width_ratios=[widths[name] for name in panels], squeeze=False)
+        for name, ax in zip(panels, axes[0], strict=True):
+            if name == "map":
+                _draw_map(inputs, ax)
+            elif name == "plate":
+                _draw_plate(inputs, shown, plate_name, ax)
+            else:
+                _draw_controls(controls, ax)
+
+    alt = "Map of the wells by their strongest archetype, in the plane of two principal components"
+    alt += f"; plate {plate_name} as a heat map of {name_of(shown)}" if "plate" in panels else ""
+    alt += "; Z' of the controls with 95 % intervals" if "controls" in panels else ""
+    caption = "The wells on the map, colored by their strongest archetype (markers: controls)"
+    caption += f"; {name_of(shown)} on plate {plate_name}" if "plate" in panels else ""
+    caption += (
+        "; Z′ between the controls, in the map and in what it was made from" if controls is not None else ""
+    )
+    size = (4.3 * sum(widths[name] for name in panels), 4.0)
+    return writer.draw("summary", plot, size=size, alt=f"{alt}.", caption=f"{caption}.")
+
+
+def _pooled(inputs):
+    table = inputs.assay.get("controls")
+    if table is None:
+        return None
+    table = table[(table["scope"] == "pooled") & (table["metric"] == "z_prime")]
+    table = table[table["value"].notna() & table["space"].isin(list(SPACES))]
+    return table if len(table) else None
+
+
+def _choose_plate(inputs):
+    plate, well = inputs.roles["plate"], inputs.roles["well"]
+    if plate is None or well is None:
+        return None
+    sizes = inputs.wells[plate].astype(str).value_counts()
+    return sorted(sizes.index[sizes == sizes.max()], key=natural_key)[0]
+
+
+def _draw_map(inputs, ax):
+    color = "archetype" if inputs.shares else CONTROL_TYPE if CONTROL_TYPE in inputs.wells else None
+    EmbeddingMapDisplay.from_table(inputs.wells, color=color, ax=ax)
+    ax.set_title("The map", loc="left")
+
+
+def _draw_plate(inputs, column, name, ax):
+    wells, roles = inputs.wells, inputs.roles
+    PlateHeatmapDisplay.from_table(
+        wells.assign(**{roles["plate"]: wells[roles["plate"]].astype(str)}), column, plate=name,
+        plate_column=roles["plate"], well_column=roles["well"],
+        cmap="cividis" if column == AXIS else "viridis", ax=ax,
+    )  # fmt: skip
+    ax.set_title(f"{clip_label(name)}: {name_of(column)}", loc="left")
+
+
+def _draw_controls(table, ax):
+    lowest = math.inf
+    rows = [
+        (space, trained, part.iloc[0])
+        for space in SPACES
+        for trained, part in table[table["space"] == space].groupby("trained_on", sort=False)
+    ]
+    for i, (_, trained, row) in enumerate(rows):
+        color = _COLORS.get(trained, "#54606e")
+        ax.plot([max(row["low"], -1.5), row["high"]], [i, i], color=color, lw=2, solid_capstyle="butt")
+        ax.plot(max(row["value"], -1.5), i, "o", color=color, ms=6)
+        lowest = min(lowest, row["low"])
+    for trained in dict.fromkeys(trained for _, trained, _ in rows):
+        ax.plot([], [], "o-", color=_COLORS.get(trained, "#54606e"), label=_LABELS.get(trained, trained))
+    ax.set_yticks(range(len(rows)), [SPACES[space] for space, _, _ in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlim(min(0.0, max(lowest, -1.5)) - 0.05, 1.05)
+    ax.axvline(0.0, color="#54606e", lw=0.8, ls=":")
+    ax.set_xlabel("Z′ (95 % interval)")
+    ax.set_title("Positive against negative controls", loc="left")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), frameon=False, fontsize="small")

@@ -22,7 +22,7 @@ class Sprites:
     sheets : list of str
         The sheets, as data URIs.
     sheet, x, y : ndarray of int of shape (n,)
-        Sheet, left edge and upper edge of each picture, in pixels.
+        Sheet, left edge and upper edge of each picture, in pixels; sheet -1 where there is none.
     size : int
         Height and width of a picture.
     shapes : list of (int, int)
@@ -44,13 +44,15 @@ class Sprites:
         return len(self.sheet)
 
 
-def make_sprites(images, *, image_format="webp", quality=75, side=_SIDE):
+def make_sprites(images, *, present=None, image_format="webp", quality=75, side=_SIDE):
     """Lay pictures out on sheets, and pack these.
 
     Parameters
     ----------
     images : ndarray of shape (n, size, size, 3), uint8
         The pictures.
+    present : ndarray of bool of shape (n,), default=None
+        Which of them are pictures, see `ImageSource.has`; the others take no space. None: all.
     image_format : {"webp", "jpeg", "png"}, default="webp"
         How sheets are packed; "png" loses nothing.
     quality : int, default=75
@@ -66,7 +68,8 @@ def make_sprites(images, *, image_format="webp", quality=75, side=_SIDE):
     Raises
     ------
     ValueError
-        If `images` has another shape or type, the format is unknown, or a picture is larger than a sheet.
+        If `images` has another shape or type, `present` another length, the format is unknown, or a picture
+        is larger than a sheet.
 
     Examples
     --------
@@ -94,15 +97,18 @@ def make_sprites(images, *, image_format="webp", quality=75, side=_SIDE):
     n, size = images.shape[:2]
     if not 0 < size <= side:
         raise ValueError(f"side={side!r} is smaller than the pictures, which have {size} pixels.")
-    per_row = side // size
-    number = np.arange(n)
-    sheet, at = np.divmod(number, per_row**2)
+    present = np.ones(n, dtype=bool) if present is None else np.asarray(present, dtype=bool)
+    if present.shape != (n,):
+        raise ValueError(f"present has shape {present.shape}; a value for each of {n} pictures is needed.")
+    chosen, per_row = np.flatnonzero(present), side // size
+    sheet, at = np.divmod(np.where(present, np.cumsum(present) - 1, 0), per_row**2)
     row, column = np.divmod(at, per_row)
     sheets, shapes = [], []
-    for start in range(0, n, per_row**2):
-        pixels = _lay_out(images[start : start + per_row**2], per_row)
+    for start in range(0, len(chosen), per_row**2):
+        pixels = _lay_out(images[chosen[start : start + per_row**2]], per_row)
         shapes.append((pixels.shape[1], pixels.shape[0]))
         sheets.append(_pack(pixels, image_format, quality))
+    sheet = np.where(present, sheet, -1)
     return Sprites(sheets, sheet, column * size, row * size, size, shapes, sum(map(len, sheets)))
 
 

@@ -291,9 +291,9 @@ def purest_images(source, rows, shares, n=8, *, size=96, per_well=1):
     Returns
     -------
     list of Bunch
-        For each archetype ``rows`` (positions in the table, the largest share first, of equal ones the first in
-        the table), ``shares`` and ``images`` of shape (n, size, size, 3). Flagged rows and rows without an
-        image are left out.
+        For each archetype ``rows`` (positions in the table, the largest share first, of equal ones the first
+        row), ``shares`` and ``images`` of shape (n, size, size, 3). Flagged rows and rows without an image
+        are left out.
     """
     shares = np.asarray(shares, dtype=float)
     if shares.ndim != 2 or len(shares) != len(rows):

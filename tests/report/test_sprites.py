@@ -75,6 +75,24 @@ def test_sheets_are_the_same_each_time():
     assert make_sprites(images).sheets == make_sprites(images.copy()).sheets
 
 
+def test_what_is_no_picture_takes_no_space():
+    images = smooth_images(7, 16)
+    present = np.array([False, True, True, False, True, True, False])
+    sprites = make_sprites(images, present=present, image_format="png", side=32)
+    assert sprites.sheet.tolist() == [-1, 0, 0, -1, 0, 0, -1]
+    (sheet,) = map(unpack, sprites.sheets)
+    for k in np.flatnonzero(present):
+        x, y = sprites.x[k], sprites.y[k]
+        assert_array_equal(sheet[y : y + 16, x : x + 16], images[k])
+    none = make_sprites(images, present=np.zeros(7, dtype=bool))
+    assert none.sheets == []
+    assert (none.sheet == -1).all()
+    with pytest.raises(
+        ValueError, match=r"present has shape \(3,\); a value for each of 7 pictures is needed"
+    ):
+        make_sprites(images, present=present[:3])
+
+
 def test_no_pictures_make_no_sheets():
     sprites = make_sprites(np.empty((0, 64, 64, 3), dtype=np.uint8))
     assert len(sprites) == 0

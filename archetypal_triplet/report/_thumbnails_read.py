@@ -123,7 +123,7 @@ def find_images(results, info, n_jobs):
 
 def _find_crops(results, info):
     name = f"cells-{info['images']['stages']['cells']['digest'][:_DIGITS]}"
-    places = [folder / name for folder in _stage_folders(results, info["parameters"])]
+    places = [folder / name for folder in _stage_folders(results, info)]
     place = next((place for place in places if place.is_dir()), None)
     if place is None:
         raise UnavailableError(f"the crops of its cells are no longer kept ({places[0]} does not exist)")
@@ -139,10 +139,12 @@ def _find_crops(results, info):
     return FoundImages(images, cells.cells, channels, _nucleus(info, channels), "cell")
 
 
-def _stage_folders(results, parameters):
+def _stage_folders(results, info):
     """Say where the stages of a run may be; the results may have been moved, and the stages with them."""
     beside = results.with_name(f"{results.name}.stages")
-    told = parameters.get("work") or f"{parameters['out']}.stages"
+    told = info["images"].get("work", {}).get("folder")
+    if told is None:  # an older run
+        told = info["parameters"].get("work") or f"{info['parameters']['out']}.stages"
     return list(dict.fromkeys([beside, Path(told).expanduser().resolve()]))
 
 

@@ -67,6 +67,7 @@ def write_run(plate, out, **options):
     embedding = pd.concat([rows, pd.DataFrame(values).add_prefix("Embedding_")], axis=1)
     embedding.to_parquet(out / "embedding.parquet")
     info = {"parameters": {**plan.given, **plan.options}, "images": describe_images(plan, counts, [])}
+    info["images"]["work"] = {"folder": plan.store.folder, "kept": True}
     write_json(out / "run.json", info)
     return embedding
 
@@ -133,7 +134,7 @@ def test_crops_that_were_removed_are_cut_again(cells, tmp_path):
     kept = open_images(out)[0].take(table, 40)
     moved = shutil.copytree(out, tmp_path / "moved")
     info = json.loads((moved / "run.json").read_text())
-    info["parameters"]["out"] = str(tmp_path / "gone")
+    info["images"]["work"]["folder"] = str(tmp_path / "gone")
     assert_array_equal(open_images(moved, info)[0].take(table, 40), kept)
     (moved / "cells.parquet").unlink()
     source, reason = open_images(moved, info)
@@ -147,10 +148,25 @@ def test_stages_are_found_beside_results_that_were_moved(cells, tmp_path):
     shutil.copytree(out, tmp_path / "other")
     shutil.copytree(out.with_name("results.stages"), tmp_path / "other.stages")
     info = json.loads((out / "run.json").read_text())
-    info["parameters"] |= {"out": str(tmp_path / "gone"), "source": str(tmp_path / "gone")}
+    info["parameters"]["source"] = info["images"]["work"]["folder"] = str(tmp_path / "gone")
     source, reason = open_images(tmp_path / "other", info)
     assert reason == ""
     assert_array_equal(source.take(table, 16), open_images(out)[0].take(table, 16))
+
+
+def test_stages_of_runs_that_did_not_write_where_they_are(cells, tmp_path):
+    out, table = cells
+    info = json.loads((out / "run.json").read_text())
+    del info["images"]["work"]
+    info["parameters"]["source"] = "gone"
+    moved = shutil.copytree(out, tmp_path / "moved")
+    assert open_images(moved, info)[1] == ""
+    info["parameters"]["work"] = str(tmp_path / "elsewhere")
+    assert "elsewhere" not in open_images(out, info)[1]
+    shutil.copytree(out.with_name("results.stages"), tmp_path / "elsewhere")
+    assert_array_equal(
+        open_images(moved, info)[0].take(table[:3], 16), open_images(out)[0].take(table[:3], 16)
+    )
 
 
 def test_fields_are_read_again(fields, plate):

@@ -1,6 +1,7 @@
 """A screen as tables: reading and writing, normalization, averages of neighboring cells and of wells."""
 
 from archetypal_triplet.screens._aggregate import aggregate_profiles
+from archetypal_triplet.screens._dose_response import compute_dose_response
 from archetypal_triplet.screens._files import read_table, write_table
 from archetypal_triplet.screens._neighbors import NeighborAverager
 from archetypal_triplet.screens._normalizer import ScreenNormalizer
@@ -14,6 +15,7 @@ __all__ = [
     "aggregate_profiles",
     "check_profiles",
     "clean_profiles",
+    "compute_dose_response",
     "read_profiles",
     "read_table",
     "read_tags",

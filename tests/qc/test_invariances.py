@@ -199,7 +199,8 @@ def test_precision_of_replicates_has_no_unit_and_no_order(seed, log_scale):
 
 def test_every_function_is_in_one_of_these_tests():
     covered = {
-        "compute_control_separability", "compute_control_scores", "compute_position_effects", "compute_b_scores", "compute_plate_drift",
+        "compute_control_separability", "compute_control_scores", "compute_position_effects",
+        "compute_b_scores", "compute_plate_drift",
         "compute_variance_explained", "compute_batch_mixing", "compute_archetype_quality",
         "compute_replicate_correlation", "compute_field_scores", "compute_replicate_precision",
         *(f"compute_{name}" for name in SPREADS),

@@ -1,0 +1,299 @@
+"""Four-parameter curves of many compounds at once: arrays in, arrays out.
+
+Given the EC50 and the Hill slope, bottom and top are a straight-line fit, so only two parameters are
+searched: on a grid, from which nothing can lead astray, and then in ever smaller steps around its best point.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special, stats
+
+HILL_LIMITS = (0.25, 10.0)
+MARGIN_DECADES = (
+    1.0  # how far beyond the tested range an EC50 is looked for, to be able to say that it lies there
+)
+N_EC50, N_HILL = 48, 12
+N_PARAMETERS = 4
+OUTLIER_RISK = 0.01  # chance that any well of a compound without outliers is set aside
+MAD_TO_SD = 1.4826
+_HUBER, _BISQUARE = 1.345, 4.685
+_N_HUBER, _N_BISQUARE = 4, 3
+_N_REFINE, _N_BISECT, _N_ZOOM = 22, 22, 4
+_MAX_BLOCK = 3_000_000  # values of the grid held at a time
+
+
+class Wells(NamedTuple):
+    """Wells of many compounds; row c holds the wells of compound c, padded at the end."""
+
+    dose: np.ndarray  # (n_compounds, n_wells), log10, rising along the row
+    response: np.ndarray  # (n_compounds, n_wells)
+    is_well: np.ndarray  # (n_compounds, n_wells), False where padded
+    vehicle: np.ndarray  # (n_compounds,) response at dose 0
+    vehicle_weight: np.ndarray  # (n_compounds,) in wells; 0: none
+    noise_floor: np.ndarray  # (n_compounds,) spread below which no deviation is remarkable
+
+    def take(self, rows):
+        """Wells of some of the compounds, without needless padding."""
+        part = Wells(*(values[rows] for values in self))
+        width = max(int(part.is_well.sum(axis=1).max(initial=0)), 1)
+        return Wells(*(values[:, :width] if values.ndim == 2 else values for values in part))
+
+
+class Curves(NamedTuple):
+    """Fitted curves; bottom is the response without compound, top that at saturation."""
+
+    bottom: np.ndarray
+    top: np.ndarray
+    log_ec50: np.ndarray
+    log_hill: np.ndarray
+    log_ec50_low: np.ndarray  # -inf or inf: not bounded within the tested range
+    log_ec50_high: np.ndarray
+    covariance: np.ndarray  # (n_compounds, 4, 4) of bottom, top, log_ec50, log_hill
+    df: np.ndarray  # degrees of freedom of the residuals
+    r2: np.ndarray
+    p_value: np.ndarray  # of the curve against no response
+    is_outlier: np.ndarray  # (n_compounds, n_wells)
+
+
+class _Sums(NamedTuple):
+    """What a fit needs of the wells: sums over those of one dose, and the moments of all responses."""
+
+    dose: np.ndarray  # (n_compounds, n_levels)
+    weight: np.ndarray
+    weighted: np.ndarray  # weight times response, less the mean of all
+    total: np.ndarray  # (n_compounds,) weight with vehicle
+    mean: np.ndarray
+    squares: np.ndarray  # around the mean
+
+
+def compute_response(dose, bottom, top, log_ec50, log_hill):
+    """Response at log10 doses: ``bottom + (top - bottom) / (1 + 10^(hill (log_ec50 - dose)))``."""
+    return bottom + (top - bottom) * special.expit(np.log(10) * 10**log_hill * (dose - log_ec50))
+
+
+def _number_levels(wells):
+    """Number of the dose of each well within its compound, from 0; wells are sorted by dose."""
+    steps = np.diff(wells.dose, axis=1) > 1e-9
+    steps &= wells.is_well[:, 1:]
+    return np.concatenate([np.zeros((len(steps), 1), dtype=int), np.cumsum(steps, axis=1)], axis=1)
+
+
+def _sum_up(wells, level, weight):
+    n, n_levels = len(level), int(level.max()) + 1
+    flat = (level + n_levels * np.arange(n)[:, None]).ravel()
+    total = weight.sum(axis=1) + wells.vehicle_weight
+    mean = ((weight * wells.response).sum(axis=1) + wells.vehicle_weight * wells.vehicle) / total
+    centered = wells.response - mean[:, None]
+    squares = (weight * centered**2).sum(axis=1) + wells.vehicle_weight * (wells.vehicle - mean) ** 2
+    dose = np.zeros(n * n_levels)
+    dose[flat] = wells.dose.ravel()
+    sums = (np.bincount(flat, v.ravel(), n * n_levels) for v in (weight, weight * centered))
+    return _Sums(*(v.reshape(n, n_levels) for v in (dose, *sums)), total, mean, squares)
+
+
+def _evaluate(sums, shape):
+    """Residual sums of squares (n_compounds, n_points), from the shape 0 .. 1 at (compound, dose, point)."""
+    weight, weighted = sums.weight[:, None], sums.weighted[:, None]
+    first = (weight @ shape)[:, 0]
+    spread = (weight @ shape**2)[:, 0] - first**2 / sums.total[:, None]
+    # the responses have mean 0 with the vehicle, whose shape is 0
+    product = (weighted @ shape)[:, 0]
+    usable = spread > 1e-12 * sums.total[:, None]
+    explained = np.divide(product**2, spread, out=np.zeros_like(product), where=usable)
+    return np.maximum(sums.squares[:, None] - explained, 0.0)
+
+
+def _compute_shape(sums, log_ec50, log_hill):
+    """Shape 0 .. 1 (n_compounds, n_levels, n_points) at points (n_compounds, n_points)."""
+    slope = np.log(10) * 10 ** log_hill[:, None]
+    return special.expit(slope * (sums.dose[..., None] - log_ec50[:, None]))
+
+
+def _solve_ends(sums, log_ec50, log_hill):
+    """Bottom and top for one EC50 and Hill slope a compound."""
+    shape = _compute_shape(sums, log_ec50[:, None], log_hill[:, None])[..., 0]
+    first = (sums.weight * shape).sum(axis=1)
+    spread = (sums.weight * shape**2).sum(axis=1) - first**2 / sums.total
+    product = (sums.weighted * shape).sum(axis=1)
+    usable = spread > 1e-12 * sums.total
+    height = np.divide(product, spread, out=np.zeros_like(product), where=usable)
+    bottom = sums.mean - height * first / sums.total
+    return bottom, bottom + height
+
+
+def _make_grid(low, high):
+    """Points of the grid (n_compounds, n_points) for doses between `low` and `high`."""
+    at = np.linspace(0, 1, N_EC50)
+    log_ec50 = (low - MARGIN_DECADES)[:, None] + (high - low + 2 * MARGIN_DECADES)[:, None] * at
+    log_hill = np.linspace(*np.log10(HILL_LIMITS), N_HILL)
+    return np.repeat(log_ec50, N_HILL, axis=1), np.tile(log_hill, (len(low), N_EC50))
+
+
+def _compute_spread(residuals, is_well, n_parameters):
+    """Robust standard deviation of the residuals: the median of all but as many small ones as were fitted."""
+    n = is_well.sum(axis=1)
+    ordered = np.sort(np.where(is_well, np.abs(residuals), np.inf), axis=1)
+    start = np.minimum(n_parameters - 1, n - 1)
+    low, high = (start + n - 1) // 2, (start + n) // 2
+    rows = np.arange(len(n))
+    return MAD_TO_SD * (ordered[rows, low] + ordered[rows, high]) / 2
+
+
+def _find_outliers(wells, level, shape, grid, n_parameters):
+    """Wells too far from a robust curve (Huber's weights, then Tukey's, each round a search of the grid)."""
+    weight = wells.is_well.astype(float)
+    for step in range(_N_HUBER + _N_BISQUARE + 1):
+        sums = _sum_up(wells, level, weight)
+        best = _evaluate(sums, shape).argmin(axis=1)[:, None]
+        point = [np.take_along_axis(values, best, axis=1)[:, 0] for values in grid]
+        curve = compute_response(wells.dose, *(v[:, None] for v in (*_solve_ends(sums, *point), *point)))
+        residuals = wells.response - curve
+        spread = np.maximum(_compute_spread(residuals, wells.is_well, n_parameters), wells.noise_floor)
+        floor = 1e-9 * np.abs(wells.response).max(axis=1)
+        ratio = np.abs(residuals) / np.maximum(np.maximum(spread, floor), np.finfo(float).tiny)[:, None]
+        if step < _N_HUBER:
+            weight = wells.is_well / np.maximum(ratio / _HUBER, 1.0)
+        else:
+            weight = wells.is_well * np.maximum(1 - (ratio / _BISQUARE) ** 2, 0.0) ** 2
+    n = wells.is_well.sum(axis=1)
+    limit = stats.t.isf(OUTLIER_RISK / (2 * n), np.maximum(n - n_parameters, 1))
+    return wells.is_well & (ratio > limit[:, None])
+
+
+def _refine(sums, log_ec50, log_hill, step_ec50, step_hill):
+    """Go on from the best points of the grid in steps that shrink wherever no neighbor is better."""
+    offset = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    sideways, upward = (v.ravel() for v in np.meshgrid(offset, offset))
+    inner = (np.abs(sideways) < 1) & (np.abs(upward) < 1)
+    scale = np.ones((len(log_ec50), 1))
+    rows = np.arange(len(log_ec50))
+    for _ in range(_N_REFINE):
+        points = log_ec50[:, None] + scale * step_ec50[:, None] * sideways
+        hills = np.clip(log_hill[:, None] + scale * step_hill * upward, *np.log10(HILL_LIMITS))
+        best = _evaluate(sums, _compute_shape(sums, points, hills)).argmin(axis=1)
+        log_ec50, log_hill = points[rows, best], hills[rows, best]
+        scale = np.where(inner[best][:, None], scale / 2, scale)
+    return log_ec50, log_hill
+
+
+def _profile(sums, log_ec50):
+    """Smallest residual sum of squares over all Hill slopes, for one EC50 a compound."""
+    low, high = np.log10(HILL_LIMITS)
+    center, half = np.full(len(log_ec50), (low + high) / 2), (high - low) / 2
+    rows = np.arange(len(log_ec50))
+    for _ in range(_N_ZOOM):
+        hills = np.clip(center[:, None] + half * np.linspace(-1, 1, 9), low, high)
+        rss = _evaluate(sums, _compute_shape(sums, np.repeat(log_ec50[:, None], 9, axis=1), hills))
+        best = rss.argmin(axis=1)
+        center, half = hills[rows, best], half / 4
+    return rss[rows, best]
+
+
+def _find_bound(sums, grid, profile, estimate, limit, allowed, side):
+    """Where the profile exceeds what is allowed, beyond the estimate; infinite if not before `limit`."""
+    forward = side * (grid - limit[:, None]) < 0  # within the tested range
+    forward &= side * (grid - estimate[:, None]) > 0
+    fits = forward & (profile <= allowed[:, None])
+    far = np.where(fits, side * grid, -np.inf).max(axis=1, initial=-np.inf)
+    inside = side * np.maximum(far, side * estimate)
+    beyond = forward & (side * (grid - inside[:, None]) > 0)
+    outside = side * np.minimum(np.where(beyond, side * grid, np.inf).min(axis=1), side * limit)
+    open_ended = _profile(sums, limit) <= allowed
+    for _ in range(_N_BISECT):
+        middle = (inside + outside) / 2
+        is_inside = _profile(sums, middle) <= allowed
+        inside, outside = np.where(is_inside, middle, inside), np.where(is_inside, outside, middle)
+    return np.where(open_ended, side * np.inf, inside)
+
+
+def _bound_ec50(sums, rss, grid, log_ec50, allowed, low, high):
+    """Interval of the EC50 by the profile of the likelihood, as far as the tested range reaches."""
+    nodes = grid[0][:, ::N_HILL]
+    profile = rss.reshape(len(rss), N_EC50, N_HILL).min(axis=2)
+    bounds = [
+        _find_bound(sums, nodes, profile, log_ec50, limit, allowed, side)
+        for limit, side in ((low, -1.0), (high, 1.0))
+    ]
+    return tuple(bounds)
+
+
+def compute_gradient(dose, bottom, top, log_ec50, log_hill):
+    """Derivatives of the response by bottom, top, log_ec50 and log_hill, on a last axis."""
+    slope = np.log(10) * 10**log_hill
+    shape = special.expit(slope * (dose - log_ec50))
+    steep = (top - bottom) * shape * (1 - shape)
+    return np.stack(
+        [1 - shape, shape, -steep * slope, steep * slope * (dose - log_ec50) * np.log(10)], axis=-1
+    )
+
+
+def _compute_covariance(wells, weight, parameters, variance):
+    """Covariance of the parameters by linearization; a Hill slope at its limit counts as known."""
+    gradient = compute_gradient(wells.dose, *(v[:, None] for v in parameters))
+    at_limit = np.isin(parameters[3], np.log10(HILL_LIMITS))
+    gradient[at_limit, :, 3] = 0.0
+    information = np.einsum("cw,cwi,cwj->cij", weight, gradient, gradient)
+    information[:, 0, 0] += wells.vehicle_weight
+    return np.linalg.pinv(information, rcond=1e-12, hermitian=True) * variance[:, None, None]
+
+
+def _fit_block(wells, confidence_level):
+    level, has_vehicle = _number_levels(wells), wells.vehicle_weight > 0
+    low = wells.dose[:, 0]
+    high = np.where(wells.is_well, wells.dose, -np.inf).max(axis=1)
+    grid = _make_grid(low, high)
+    shape = _compute_shape(_sum_up(wells, level, wells.is_well.astype(float)), *grid)
+    is_outlier = _find_outliers(wells, level, shape, grid, N_PARAMETERS - has_vehicle)
+    weight = (wells.is_well & ~is_outlier).astype(float)
+    sums = _sum_up(wells, level, weight)
+    on_grid = _evaluate(sums, shape)
+    best = on_grid.argmin(axis=1)[:, None]
+    start = [np.take_along_axis(values, best, axis=1)[:, 0] for values in grid]
+    steps = (high - low + 2 * MARGIN_DECADES) / (N_EC50 - 1), np.diff(np.log10(HILL_LIMITS))[0] / (N_HILL - 1)
+    point = _refine(sums, *start, *steps)
+    rss = _evaluate(sums, _compute_shape(sums, *(v[:, None] for v in point)))[:, 0]
+    df = (weight.sum(axis=1) + has_vehicle - N_PARAMETERS).astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        allowed = rss * (1 + stats.f.ppf(confidence_level, 1, df) / df)
+        p_value = stats.f.sf((sums.squares - rss) / (N_PARAMETERS - 1) / (rss / df), N_PARAMETERS - 1, df)
+        variance = rss / df
+        bounds = _bound_ec50(sums, on_grid, grid, point[0], allowed, low, high)
+        parameters = (*_solve_ends(sums, *point), *point)
+        residuals = wells.response - compute_response(wells.dose, *(v[:, None] for v in parameters))
+        mean = (weight * wells.response).sum(axis=1) / weight.sum(axis=1)
+        spread = (weight * (wells.response - mean[:, None]) ** 2).sum(axis=1)
+        r2 = 1 - (weight * residuals**2).sum(axis=1) / spread
+    covariance = _compute_covariance(wells, weight, parameters, variance)
+    return Curves(*parameters, *bounds, covariance, df, r2, p_value, is_outlier)
+
+
+def fit_curves(wells, confidence_level=0.95):
+    """Fit a curve to the wells of each compound.
+
+    Parameters
+    ----------
+    wells : Wells
+        Wells of all compounds; each has more wells (vehicle counted as one) than there are parameters.
+    confidence_level : float, default=0.95
+        Level of the interval of the EC50.
+
+    Returns
+    -------
+    Curves
+        The curves. Wells farther from a robust curve than chance explains were set aside, and the curve is
+        that of least squares through the others.
+    """
+    n = wells.is_well.sum(axis=1)
+    order = np.argsort(n, kind="stable")
+    width = wells.is_well.shape[1]
+    parts, start = [], 0
+    while start < len(order):
+        per_compound = N_EC50 * N_HILL * int(n[order[start]])
+        stop = start + max(1, _MAX_BLOCK // per_compound)
+        part = _fit_block(wells.take(order[start:stop]), confidence_level)
+        padding = ((0, 0), (0, width - part.is_outlier.shape[1]))
+        parts.append(part._replace(is_outlier=np.pad(part.is_outlier, padding)))
+        start = stop
+    back = np.argsort(order)
+    return Curves(*(np.concatenate(values)[back] for values in zip(*parts, strict=True)))

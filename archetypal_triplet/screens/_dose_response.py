@@ -1,0 +1,391 @@
+"""`compute_dose_response`: how much of each compound is needed, with the reason where that cannot be said."""
+
+import re
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.utils._param_validation import Interval, validate_params
+
+from archetypal_triplet._utils._columns import COMPOUND, METADATA_PREFIX
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, select_rows, shorten
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._roles import as_names, check_plates_have_controls, is_numeric, plate_names
+from archetypal_triplet.screens._curves import MAD_TO_SD, N_PARAMETERS, Curves, Wells, fit_curves
+
+CONCENTRATION = "Metadata_Concentration"
+RESULT_COLUMNS = (
+    *("column", "n_wells", "n_doses", "n_vehicle", "lowest", "highest", "unit"),
+    *("ec50", "ec50_low", "ec50_high", "hill", "hill_low", "hill_high"),
+    *("bottom", "bottom_low", "bottom_high", "top", "top_low", "top_high"),
+    *("r2", "p_value", "n_outliers", "reason"),
+)
+_UNIT = re.compile(r"_([pnumµμ]?M|[pnuµμm]?g[_/]?m?[lL])$")
+
+
+class DoseTable(NamedTuple):
+    """Wells of a table by compound; arrays of wells are padded, with one row a compound."""
+
+    keys: Any  # DataFrame of the columns of `by`, one row a compound
+    wells: Wells
+    row: np.ndarray  # (n_compounds, n_wells) row of the table, -1 where padded
+    vehicle: np.ndarray  # responses of all vehicle wells
+    n_vehicle: np.ndarray  # (n_compounds,)
+    n_doses: np.ndarray
+    can_fit: np.ndarray  # (n_compounds,), dtype bool: enough doses and wells for a curve
+    unit: list
+
+
+def _check_doses(table, concentration):
+    check_columns_exist(table, [concentration], parameter="concentration")
+    if not is_numeric(table[concentration].dtype):
+        raise ValueError(
+            f"concentration={concentration!r} holds {table[concentration].dtype}, not numbers. Turn it into "
+            "numbers, with the unit in a column of its own."
+        )
+    doses = table[concentration].to_numpy(dtype=np.float64, na_value=np.nan)
+    if (doses < 0).any():
+        raise ValueError(
+            f"concentration={concentration!r} holds {int((doses < 0).sum())} values below 0. Concentrations "
+            "are needed as they are, not as logarithms."
+        )
+    return doses
+
+
+def _take_units(table, unit, concentration):
+    """Unit of each row as text, "" where there is none."""
+    if unit is None:
+        found = _UNIT.search(concentration)
+        return np.full(len(table), found[1] if found else "", dtype=object)
+    if unit in table.columns or unit.startswith(METADATA_PREFIX):
+        check_columns_exist(table, [unit], parameter="unit")
+        column = table[unit]
+        return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
+    return np.full(len(table), unit, dtype=object)
+
+
+def _take_responses(table, column, plate, is_vehicle):
+    """Responses of all rows; plates shifted so that the medians of their vehicle wells agree."""
+    if not is_numeric(table[column].dtype):
+        raise ValueError(f"column={column!r} holds {table[column].dtype}, not numbers.")
+    values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    values = np.where(np.isfinite(values), values, np.nan)
+    if plate is None or not is_vehicle.any():
+        return values
+    names, codes = np.unique(plate_names(table, plate), return_inverse=True)
+    known = is_vehicle & ~np.isnan(values)
+    check_plates_have_controls(list(names), np.bincount(codes[known], minlength=len(names)))
+    medians = np.array([np.median(values[known & (codes == p)]) for p in range(len(names))])
+    return values - (medians - np.median(values[known]))[codes]
+
+
+def _count_vehicles(table, plate, is_vehicle, code, n_compounds):
+    """Vehicle wells on the plates of each compound."""
+    if plate is None:
+        return np.full(n_compounds, is_vehicle.sum())
+    plates = np.unique(plate_names(table, plate), return_inverse=True)[1]
+    pairs = np.unique(np.column_stack([code, plates])[code >= 0], axis=0)
+    per_plate = np.bincount(plates[is_vehicle], minlength=plates.max() + 1)
+    return np.bincount(pairs[:, 0], per_plate[pairs[:, 1]], n_compounds).astype(int)
+
+
+def _pad(code, order, n_compounds):
+    """Rows (n_compounds, n_wells) of the sorted rows `order` by their compound; -1 where padded."""
+    counts = np.bincount(code[order], minlength=n_compounds)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    row = np.full((n_compounds, max(int(counts.max(initial=0)), 1)), -1)
+    row[code[order], place] = order
+    return row
+
+
+def collect_doses(table, column, *, concentration, by, unit, plate, controls):
+    """Wells of each compound, sorted by dose, with the responses of one column.
+
+    Returns
+    -------
+    DoseTable
+        Compounds in the order of their names; those without any concentration above 0 are left out.
+    """
+    doses = _check_doses(table, concentration)
+    units = _take_units(table, unit, concentration)
+    is_vehicle = np.zeros(len(table), dtype=bool) if controls is None else select_rows(table, controls)
+    values = _take_responses(table, column, plate, is_vehicle)
+    is_vehicle = is_vehicle & ~np.isnan(values)
+    treated = table[~is_vehicle & (doses != 0)]
+    groups = treated.groupby(by, sort=True, observed=True, dropna=True)
+    code = np.full(len(table), -1)
+    code[np.flatnonzero(~is_vehicle & (doses != 0))] = groups.ngroup().fillna(-1).astype(int)
+    n_compounds = int(code.max(initial=-1)) + 1
+    first = np.unique(code[code >= 0], return_index=True)[1]
+    keys = table.loc[:, by].iloc[np.flatnonzero(code >= 0)[first]].reset_index(drop=True)
+    measured = np.flatnonzero((code >= 0) & (doses > 0) & ~np.isnan(values))
+    order = measured[np.lexsort([doses[measured], code[measured]])]
+    row = _pad(code, order, n_compounds)
+    is_well = row >= 0
+    log_dose = np.where(is_well, np.log10(np.where(is_well, doses[row], 1.0)), 0.0)
+    new_dose = is_well[:, 1:] & (np.diff(log_dose, axis=1) > 1e-9)
+    n_doses = is_well[:, 0] + new_dose.sum(axis=1)
+    vehicle = values[is_vehicle]
+    n_vehicle = _count_vehicles(table, plate, is_vehicle, code, n_compounds)
+    middle = np.median(vehicle) if len(vehicle) else 0.0
+    spread = MAD_TO_SD * np.median(np.abs(vehicle - middle)) if len(vehicle) else 0.0
+    n_wells = is_well.sum(axis=1)
+    wells = Wells(
+        log_dose,
+        np.where(is_well, values[row], 0.0),
+        is_well,
+        np.full(n_compounds, middle),
+        np.minimum(n_vehicle, n_wells).astype(float),
+        np.full(n_compounds, spread),
+    )
+    enough = np.minimum(n_doses, n_wells) + (n_vehicle > 0) > N_PARAMETERS
+    unit_of = [sorted({units[r] for r in rows[rows >= 0]}) for rows in row]
+    can_fit = enough & np.array([len(names) < 2 for names in unit_of], dtype=bool)
+    return DoseTable(keys, wells, row, vehicle, n_vehicle, n_doses, can_fit, unit_of)
+
+
+def fit_doses(found, confidence_level):
+    """Curves of the compounds that have enough doses; the others have NaN."""
+    n, width = found.wells.is_well.shape
+    empty = np.full(n, np.nan)
+    full = Curves(
+        *(empty.copy() for _ in range(6)),
+        np.full((n, N_PARAMETERS, N_PARAMETERS), np.nan),
+        *(empty.copy() for _ in range(3)),
+        np.zeros((n, width), dtype=bool),
+    )
+    if not found.can_fit.any():
+        return full
+    curves = fit_curves(found.wells.take(found.can_fit), confidence_level)
+    for name, values in zip(Curves._fields, curves, strict=True):
+        target = getattr(full, name)
+        if name == "is_outlier":
+            target[found.can_fit, : values.shape[1]] = values
+        else:
+            target[found.can_fit] = values
+    return full
+
+
+def _explain(found, curves, lowest, highest, alpha):
+    """Why a compound has no EC50, else an empty text."""
+    needed = N_PARAMETERS + 1 - (found.n_vehicle > 0)
+    reasons = []
+    for c in range(len(needed)):
+        log_ec50, p_value = curves.log_ec50[c], curves.p_value[c]
+        if found.n_doses[c] == 0:
+            reason = "no concentration with a value"
+        elif len(found.unit[c]) > 1:
+            reason = f"several units ({shorten(found.unit[c])})"
+        elif not found.can_fit[c]:
+            reason = f"{found.n_doses[c]} concentrations; {needed[c]} are needed"
+        elif not curves.df[c] >= 1:
+            reason = f"{int(curves.is_outlier[c].sum())} outliers leave too few wells"
+        elif np.isnan(p_value):
+            reason = "no response: all values are equal"
+        elif p_value >= alpha:
+            reason = f"no response (p = {p_value:.2g})"
+        elif log_ec50 > highest[c]:
+            reason = "the EC50 lies above the highest concentration"
+        elif log_ec50 < lowest[c]:
+            reason = "the EC50 lies below the lowest concentration"
+        elif np.isinf(curves.log_ec50_low[c]) and np.isinf(curves.log_ec50_high[c]):
+            reason = "the EC50 is not determined: its interval spans all concentrations"
+        else:
+            reason = ""
+        reasons.append(reason)
+    return np.array(reasons, dtype=object)
+
+
+def _tabulate(found, curves, column, confidence_level):
+    """One row a compound."""
+    pd = import_optional("pandas", extra="screens")
+    wells = found.wells
+    has_wells = found.n_doses > 0
+    lowest = np.where(has_wells, wells.dose[:, 0], np.nan)
+    highest = np.where(wells.is_well, wells.dose, -np.inf).max(axis=1)
+    highest = np.where(has_wells, highest, np.nan)
+    reason = _explain(found, curves, lowest, highest, 1 - confidence_level)
+    fine = reason == ""
+    outside = np.array([text.startswith("the EC50") for text in reason], dtype=bool)
+    half = stats.t.ppf((1 + confidence_level) / 2, curves.df)[:, None] * np.sqrt(
+        np.maximum(np.diagonal(curves.covariance, axis1=1, axis2=2), 0.0)
+    )
+    table = found.keys.assign(
+        column=column,
+        n_wells=wells.is_well.sum(axis=1),
+        n_doses=found.n_doses,
+        n_vehicle=found.n_vehicle,
+        lowest=10**lowest,
+        highest=10**highest,
+        unit=["/".join(names) for names in found.unit],
+    )
+    bounded = fine | outside
+    low = np.where(outside, np.minimum(curves.log_ec50_low, highest), curves.log_ec50_low)
+    high = np.where(outside, np.maximum(curves.log_ec50_high, lowest), curves.log_ec50_high)
+    table["ec50"] = np.where(fine, 10**curves.log_ec50, np.nan)
+    table["ec50_low"], table["ec50_high"] = (10 ** np.where(bounded, v, np.nan) for v in (low, high))
+    parameters = {"bottom": 0, "top": 1, "log_hill": 3}
+    for name, place in parameters.items():
+        value = getattr(curves, name)
+        limits = [value, value - half[:, place], value + half[:, place]]
+        if name == "log_hill":
+            known = half[:, place] > 0  # not where the slope is at its limit
+            limits = [10**value, *(np.where(known, 10**v, np.nan) for v in limits[1:])]
+            name = "hill"
+        for ending, values in zip(("", "_low", "_high"), limits, strict=True):
+            table[name + ending] = np.where(fine, values, np.nan)
+    table["r2"], table["p_value"] = np.where(fine, curves.r2, np.nan), curves.p_value
+    table["n_outliers"] = curves.is_outlier.sum(axis=1)
+    table["reason"] = pd.array(reason, dtype="str")
+    return table[[*found.keys.columns, *RESULT_COLUMNS]]
+
+
+@validate_params(
+    {
+        "table": "no_validation",
+        "column": [str, list],
+        "concentration": [str],
+        "by": [str, list],
+        "unit": [str, None],
+        "plate": [str, None],
+        "controls": [str, None],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def compute_dose_response(
+    table,
+    column,
+    *,
+    concentration=CONCENTRATION,
+    by=COMPOUND,
+    unit=None,
+    plate=None,
+    controls=None,
+    confidence_level=0.95,
+):
+    """Fit a four-parameter curve to the wells of each compound.
+
+    ``response = bottom + (top - bottom) / (1 + (ec50 / dose)^hill)``, with a Hill slope above 0, so that
+    ``bottom`` is the response without compound and ``top`` that at saturation; ``top < bottom`` where the
+    response falls. Every number is NaN, and ``reason`` says why, where the wells do not carry it: no EC50 is
+    extrapolated beyond the concentrations that were tested.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per well.
+    column : str or list of str
+        Response: a share such as ``"Archetype_2"``, a score between the controls, or any other column of
+        numbers. Wells without a value are left out. Several columns are fitted one after the other.
+    concentration : str, default="Metadata_Concentration"
+        Column that holds the concentration. Wells at 0 or without one belong to no curve.
+    by : str or list of str, default="Metadata_Compound"
+        Columns that name the compound.
+    unit : str, default=None
+        Column that holds the units, or the unit itself, such as ``"uM"``. None takes it from the name of
+        the column `concentration` ("Metadata_Concentration_uM"), if it is there.
+    plate : str, default=None
+        Column of plates. With `controls`, plates are shifted so that the medians of their vehicle wells
+        agree, and only the vehicle wells on a compound's plates count for it. None: all wells as they are.
+    controls : str, default=None
+        Query that chooses the vehicle wells, such as ``"Metadata_ControlType == 'negative'"``. They belong
+        to no compound, and their median is the response of every compound at dose 0. None: there are none.
+    confidence_level : float, default=0.95
+        Level of the intervals, and of the test for a response.
+
+    Returns
+    -------
+    DataFrame
+        One row per column and compound, with the columns of `by` and
+
+        column
+            The response.
+        n_wells, n_doses, n_vehicle
+            Wells with a value, distinct concentrations, vehicle wells.
+        lowest, highest, unit
+            The tested range.
+        ec50, ec50_low, ec50_high
+            The concentration at half of the way from bottom to top, with its interval; 0 or infinite where
+            the tested range does not bound it. Where the EC50 lies outside of the range, the bounds stay.
+        hill, bottom, top, each also with _low and _high
+            The other parameters. The interval of a slope at the end of what is allowed (0.25 to 10) is NaN.
+        r2
+            Share of the variance of the wells that the curve explains, without vehicle wells and outliers.
+        p_value
+            Of the curve against no response (F test), before any correction for many compounds.
+        n_outliers
+            Wells that were set aside.
+        reason
+            Why there is no EC50, else empty.
+
+        Compounds without any concentration other than 0 are left out.
+
+    Raises
+    ------
+    TypeError
+        If `table` is not a table.
+    ValueError
+        If a column does not exist or does not hold numbers, a concentration is below 0, the query chooses no
+        row, or a plate has no vehicle wells.
+
+    See Also
+    --------
+    archetypal_triplet.qc.compute_control_scores : Where wells lie between the controls, a response to fit.
+
+    Notes
+    -----
+    First a robust curve (Huber's weights, then Tukey's) finds wells that lie farther from it than chance
+    explains (1 % for any well of a compound); then least squares fits the others, as in [1]_. Spreads below
+    that of the vehicle wells count as theirs. Given EC50 and slope, bottom and top are a linear fit, so only
+    two parameters are searched: on a grid that reaches one decade beyond the tested range, then by halving
+    steps. Nothing is drawn at random.
+
+    The interval of the EC50 is that of the profile likelihood: all values at which the best curve is not
+    worse than F(1, df) allows. A linearization is symmetric and always finite, also where the wells do not
+    bound the EC50 on one side; resampling needs replicates at every dose. The other parameters have
+    linearized intervals. They hold for independent wells: replicates on one plate share its errors, which
+    widens nothing here.
+
+    The vehicle median weighs as much as all wells of the compound at most, since vehicle wells often lie at
+    the plate's edge. Five concentrations are needed, or four with vehicle wells. A curve that rises and falls
+    again is none of this family: look at it.
+
+    Of compounds that do nothing about `1 - confidence_level` pass the test. For a list of hits correct
+    ``p_value`` for their number.
+
+    Time and memory are linear in the number of compounds: 10,000 with 9 doses in duplicate take seconds.
+
+    References
+    ----------
+    .. [1] Motulsky H. J., Brown R. E. (2006). Detecting outliers when fitting data with nonlinear regression.
+       BMC Bioinformatics 7, 123.
+
+    Examples
+    --------
+    >>> from archetypal_triplet.datasets import make_screen
+    >>> from archetypal_triplet.screens import compute_dose_response
+    >>> screen = make_screen(1, 3, plate_format=96, random_state=0)
+    >>> wells = screen.profiles.assign(Effect=screen.truth["Truth_Effect"])
+    >>> curves = compute_dose_response(
+    ...     wells,
+    ...     "Effect",
+    ...     concentration="Metadata_Concentration_uM",
+    ...     controls="Metadata_ControlType == 'negative'",
+    ... )
+    >>> active = curves[curves["reason"] == ""]
+    >>> len(curves), len(active), set(active["unit"])
+    (12, 3, {'uM'})
+    """
+    pd = import_optional("pandas", extra="screens")
+    table = as_pandas(table)
+    columns, by = as_names(column), as_names(by)
+    check_columns_exist(table, columns, parameter="column")
+    check_columns_exist(table, by, parameter="by")
+    options = {"concentration": concentration, "by": by, "unit": unit, "plate": plate, "controls": controls}
+    parts = []
+    for name in columns:
+        found = collect_doses(table, name, **options)
+        parts.append(_tabulate(found, fit_doses(found, confidence_level), name, confidence_level))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,429 @@
+// The map: Bokeh draws points and tools, everything around them is plain HTML of ours.
+//
+// For tests and for the curious: window.archetypalMaps[name], and window.archetypalMap for the first map of the page.
+// Rows are counted as in the table that the map was built from.
+//   ready               promise, kept when the points are drawn
+//   n, projection, color, selection (rows, ascending), hovered (row or null), range ([x0, x1, y0, y1])
+//   pixel(row)          place of a row in the window, {x, y}, CSS pixels
+//   colorOf(row)        color of a row, "#rrggbb"
+//   setProjection(name), setColor(column), select(rows), clear(), csv(), card() ({text, canvas} or null)
+
+const NO_COLOR = "#BDBDBD";
+const MANY_RINGS = 400; // beyond, rings hide what they mark
+
+function nextFrame() {
+  return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+}
+
+class PhenotypeMap {
+  constructor(root) {
+    this.root = root;
+    const packed = JSON.parse(this.part("data").textContent);
+    Object.assign(this, { name: packed.name, noun: packed.noun, n: packed.n, palette: packed.palette, style: packed.style });
+    this.rows = unpack(packed.rows);
+    this.placeOf = new Uint32Array(this.n);
+    this.rows.forEach((row, i) => (this.placeOf[row] = i));
+    this.planes = packed.planes.map((plane) => ({ ...plane, x: unpack(plane.x), y: unpack(plane.y) }));
+    this.columns = packed.columns.map((column) => new Column(column));
+    this.layers = { names: packed.layers.names, codes: unpack(packed.layers.codes) };
+    this.roles = packed.roles;
+    const sheets = [...root.querySelectorAll('[data-atm="sheet"]')];
+    this.pictures = packed.thumbnails ? new Pictures(packed.thumbnails, sheets) : null;
+    this.figure = packed.figure;
+    this.colorName = packed.color;
+    this.plane = this.planes[0];
+    this.selected = [];
+    this.found = [];
+    this.hovered = -1;
+    this.noColor = NO_COLOR;
+    this.ready = this.start();
+  }
+
+  part(name) {
+    return this.root.querySelector(`[data-atm="${name}"]`);
+  }
+
+  column(name) {
+    return this.columns.find((column) => column.name === name) ?? null;
+  }
+
+  role(role) {
+    return this.roles[role] ? this.column(this.roles[role]) : null;
+  }
+
+  say(text) {
+    this.part("status").textContent = text;
+  }
+
+  async start() {
+    await nextFrame(); // the page shows itself first
+    const views = await Bokeh.embed.embed_item(this.figure, this.part("surface").id);
+    const plot = (this.plot = [...views.roots][0].model);
+    this.document = plot.document;
+    const get = (name) => this.document.get_model_by_name(name);
+    this.models = { points: get("points"), colors: get("colors"), found: get("found"), ring: get("ring") };
+    this.filters = this.layers.names.map((name) => get(`view-${name}`));
+    this.renderers = this.layers.names.map((name) => get(`layer-${name}`));
+    this.tools = Object.fromEntries(["pan", "zoom", "box", "lasso", "wheel"].map((name) => [name, get(`tool-${name}`)]));
+    this.view = new View(plot, this.part("surface"));
+    this.table = new SelectionTable(this, this.part("selection"));
+    await nextFrame(); // laid out first: WebGL keeps the pixels of points that it got before
+    this.showPlane();
+    this.fillFilters();
+    this.paint();
+    this.models.points.selected.properties.indices.change.connect(() => this.onSelected());
+    this.attach();
+    this.part("wait").remove();
+    await nextFrame();
+    performance.mark(`archetypal-map-ready:${this.name}`);
+    this.root.dataset.map = "ready";
+    return this;
+  }
+
+  // ---- what is drawn
+
+  fillFilters() {
+    this.layers.names.forEach((name, k) => {
+      if (name === "other" || name === "sample") return;
+      const rows = [];
+      this.layers.codes.forEach((code, i) => {
+        if (code === k) rows.push(i);
+      });
+      this.filters[k].indices = rows;
+    });
+  }
+
+  // colors of all points; what says nothing goes to the lowest layer
+  paint() {
+    const column = this.colorName ? this.column(this.colorName) : null;
+    const [other, sample] = ["other", "sample"].map((name) => this.layers.names.indexOf(name));
+    this.c = new Float32Array(this.n);
+    this.colors = [NO_COLOR];
+    let isNeutral = (i) => !column || Number.isNaN(this.c[i]);
+    if (column?.coloring.classes) {
+      const { classes } = column.coloring;
+      for (let i = 0; i < this.n; i++) this.c[i] = column.classOf(i);
+      this.colors = classes.map((entry) => entry.color);
+      isNeutral = (i) => classes[this.c[i]].neutral;
+      this.models.colors.setv({ palette: this.colors, low: -0.5, high: classes.length - 0.5 });
+    } else if (column) {
+      this.c = placeOnScale(column);
+      this.colors = this.palette;
+      this.models.colors.setv({ palette: this.palette, low: 0, high: 1 });
+    }
+    const [below, above] = [[], []];
+    for (let i = 0; i < this.n; i++) if (this.layers.codes[i] === sample) (isNeutral(i) ? below : above).push(i);
+    this.filters[other].indices = below;
+    this.filters[sample].indices = above;
+    this.fill();
+    drawLegend(this.part("legend"), {
+      column, layers: this.layers, palette: this.palette, noColor: NO_COLOR,
+      selectWhere: (test, label) => this.selectWhere(test, label),
+    });
+  }
+
+  fill() {
+    this.models.points.data = { x: this.plane.x, y: this.plane.y, c: this.c };
+  }
+
+  showPlane() {
+    const { x, y, axes } = this.plane;
+    this.buckets = new Buckets(x, y);
+    this.part("x-axis").textContent = axes[0];
+    this.part("y-axis").textContent = axes[1];
+    this.part("plot").setAttribute("aria-label", `Map of ${countOf(this.n, this.noun)}, ${axes[0]} and ${axes[1]}`);
+    this.fitAll();
+    this.drawMarks();
+  }
+
+  fitAll() {
+    this.view.fit(this.buckets.box);
+    this.home = this.view.unit;
+  }
+
+  drawMarks() {
+    const pick = (rows) => ({ x: rows.map((i) => this.plane.x[i]), y: rows.map((i) => this.plane.y[i]) });
+    this.models.found.data = pick(this.found);
+    this.models.ring.data = pick(this.hovered < 0 ? [] : [this.hovered]);
+  }
+
+  ring(i) {
+    if (i === this.hovered) return;
+    this.hovered = i;
+    this.drawMarks();
+  }
+
+  setSize(factor) {
+    const controls = new Set(Object.keys(CONTROL_MARKERS));
+    this.renderers.forEach((renderer, k) => {
+      const size = { value: this.style.size * factor * (controls.has(this.layers.names[k]) ? 1.3 : 1) };
+      for (const glyph of ["glyph", "selection_glyph", "nonselection_glyph"])
+        if (renderer[glyph]?.properties?.size) renderer[glyph].size = size;
+    });
+  }
+
+  setProjection(name) {
+    const plane = this.planes.find((candidate) => candidate.name === name);
+    if (!plane) throw new Error(`No plane is called ${name}.`);
+    this.plane = plane;
+    this.part("plane").value = name;
+    this.hideCard();
+    this.fill();
+    this.showPlane();
+    this.say(`Plane: ${name}.`);
+  }
+
+  setColor(name) {
+    const column = this.column(name);
+    if (!column?.coloring) throw new Error(`No color is called ${name}.`);
+    this.colorName = name;
+    this.part("color").value = name;
+    this.paint();
+    this.say(`Colored by ${column.label}.`);
+  }
+
+  // ---- selection and search
+
+  select(points) {
+    this.models.points.selected.indices = [...points];
+  }
+
+  onSelected() {
+    this.selected = [...this.models.points.selected.indices];
+    this.table.show([...this.selected]);
+    this.say(this.selected.length ? `${countOf(this.selected.length, this.noun)} selected.` : "Nothing is selected.");
+  }
+
+  selectWhere(test, label) {
+    const points = [];
+    for (let i = 0; i < this.n; i++) if (test(i)) points.push(i);
+    this.found = [];
+    this.drawMarks();
+    this.select(points);
+    this.say(`${label}: ${countOf(points.length, this.noun)} selected.`);
+  }
+
+  clear() {
+    this.found = [];
+    this.drawMarks();
+    this.select([]);
+    this.part("find").value = "";
+  }
+
+  jump(points, label) {
+    this.found = points.length <= MANY_RINGS ? points : [];
+    this.drawMarks();
+    this.select(points);
+    this.view.fit(bounds(this.plane.x, this.plane.y, points), this.home / 4);
+    this.say(`${label}: ${countOf(points.length, this.noun)}, selected and in view.`);
+  }
+
+  // ---- the pointer
+
+  pointAt(px, py) {
+    const reach = REACH * this.view.unit;
+    const [x, y] = this.view.toPlane(px, py);
+    let [best, nearest] = [-1, reach * reach];
+    this.buckets.visit(x - reach, x + reach, y - reach, y + reach, (i) => {
+      const distance = (this.plane.x[i] - x) ** 2 + (this.plane.y[i] - y) ** 2;
+      if (distance < nearest) [best, nearest] = [i, distance];
+    });
+    return best;
+  }
+
+  onMove(event) {
+    const box = this.part("surface").getBoundingClientRect();
+    const i = event.buttons ? -1 : this.pointAt(event.clientX - box.left, event.clientY - box.top);
+    if (i === this.hovered) return;
+    this.ring(i);
+    if (i < 0) this.hideCard();
+    else this.showCard(i);
+  }
+
+  hideCard() {
+    this.part("card").hidden = true;
+    if (this.hovered >= 0) this.ring(-1);
+  }
+
+  showCard(i) {
+    const card = this.part("card");
+    card.replaceChildren(...this.describe(i));
+    card.hidden = false;
+    const [px, py] = this.view.toPixel(this.plane.x[i], this.plane.y[i]);
+    const [w, h] = [card.offsetWidth, card.offsetHeight];
+    const left = px + 18 + w > this.view.width && px - 18 - w > 0 ? px - 18 - w : px + 18;
+    const top = Math.min(Math.max(4, py - h / 2), Math.max(4, this.view.height - h - 4));
+    card.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+
+  describe(i) {
+    const show = (role) => this.role(role)?.show(i) ?? null;
+    const dose = this.role("dose")?.numbers[i] > 0 ? [show("dose"), this.doseUnit(i)].filter(Boolean).join(" ") : "";
+    const where = [show("plate"), show("well"), show("site") === null ? null : `site ${show("site")}`].filter(Boolean).join(" · ");
+    const lines = [];
+    const control = show("control");
+    if (control && control !== "sample") lines.push(["Control", control]);
+    const column = this.colorName ? this.column(this.colorName) : null;
+    const said = new Set(Object.values(this.roles));
+    if (column && !said.has(column.name)) lines.push([column.label, column.show(i)]);
+    for (const [label, share] of this.largestShares(i)) if (label !== column?.label) lines.push([label, share]);
+    const terms = lines.flatMap(([term, value]) => [element("dt", {}, term), element("dd", { dir: "auto" }, value)]);
+    const head = show("compound") ?? show("well") ?? `Row ${this.rows[i] + 1}`;
+    return [
+      this.pictures?.has(i) ? this.pictures.draw(i, Math.max(128, this.pictures.size)) : null,
+      element("p", { class: "atm-what", dir: "auto" }, dose ? `${head}, ${dose}` : head),
+      where ? element("p", { class: "atm-where", dir: "auto" }, where) : null,
+      lines.length ? element("dl", {}, ...terms) : null,
+    ].filter(Boolean);
+  }
+
+  doseUnit(i) {
+    if (this.role("unit")) return this.role("unit").show(i);
+    return /_([pnuµm]?M)$/.exec(this.roles.dose)?.[1].replace("u", "µ") ?? "";
+  }
+
+  largestShares(i) {
+    const shares = (this.shares ??= this.columns.filter((column) => column.name.startsWith("Archetype_") && !column.isText));
+    return shares
+      .map((column) => [column.label, column.numbers[i]])
+      .filter(([, share]) => share > 0.05)
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 3)
+      .map(([label, share]) => [label, `${Math.round(100 * share)} %`]);
+  }
+
+  // ---- controls
+
+  attach() {
+    const plot = this.part("plot");
+    this.part("plane").addEventListener("change", (event) => this.setProjection(event.target.value));
+    if (this.colorName) this.part("color").value = this.colorName;
+    this.part("color").addEventListener("change", (event) => event.target.value && this.setColor(event.target.value));
+    this.part("size").addEventListener("input", (event) => this.setSize(Number(event.target.value)));
+    this.part("zoom-in").addEventListener("click", () => this.view.zoom(1.5));
+    this.part("zoom-out").addEventListener("click", () => this.view.zoom(1 / 1.5));
+    this.part("reset").addEventListener("click", () => this.fitAll());
+    for (const button of this.root.querySelectorAll("[data-tool]"))
+      button.addEventListener("click", () => this.activate(button.dataset.tool));
+    attachSearch(this, this.part("find"), this.part("suggestions"));
+    this.attachPointer(plot);
+    plot.addEventListener("keydown", (event) => this.onKey(event));
+    this.plot.x_range.properties.start.change.connect(() => this.hideCard());
+    new ResizeObserver(() => this.onResize()).observe(this.part("surface"));
+    this.size = [this.view.width, this.view.height];
+  }
+
+  attachPointer(plot) {
+    let pressed = null;
+    let waiting = null;
+    plot.addEventListener("pointermove", (event) => {
+      if (!waiting) requestAnimationFrame(() => {
+        const last = waiting;
+        waiting = null;
+        if (last && !this.isAway) this.onMove(last);
+      });
+      this.isAway = false;
+      waiting = event;
+    });
+    plot.addEventListener("pointerleave", () => {
+      this.isAway = true;
+      this.tools.wheel.active = false; // the wheel belongs to the page again
+      this.hideCard();
+    });
+    plot.addEventListener("pointerdown", (event) => {
+      pressed = [event.clientX, event.clientY];
+      this.tools.wheel.active = true;
+    });
+    plot.addEventListener("click", (event) => {
+      const isDrag = pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4;
+      if (isDrag || this.isAway) return;
+      const box = this.part("surface").getBoundingClientRect();
+      const i = this.pointAt(event.clientX - box.left, event.clientY - box.top);
+      if (i >= 0) this.select(event.shiftKey ? new Set([...this.selected, i]) : [i]);
+    });
+  }
+
+  activate(name) {
+    for (const [key, tool] of Object.entries(this.tools)) if (key !== "wheel" && key !== name) tool.active = false;
+    this.tools[name].active = true;
+    for (const button of this.root.querySelectorAll("[data-tool]"))
+      button.setAttribute("aria-pressed", String(button.dataset.tool === name));
+  }
+
+  onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const acts = {
+      ArrowLeft: () => this.view.shift(-0.1, 0),
+      ArrowRight: () => this.view.shift(0.1, 0),
+      ArrowUp: () => this.view.shift(0, 0.1),
+      ArrowDown: () => this.view.shift(0, -0.1),
+      "+": () => this.view.zoom(1.3),
+      "=": () => this.view.zoom(1.3),
+      "-": () => this.view.zoom(1 / 1.3),
+      0: () => this.fitAll(),
+      Escape: () => this.clear(),
+    };
+    if (!acts[event.key]) return;
+    event.preventDefault();
+    acts[event.key]();
+  }
+
+  // the middle and the scale stay
+  onResize() {
+    const [width, height] = this.size;
+    const next = [this.view.width, this.view.height];
+    if (width === next[0] && height === next[1]) return;
+    const unit = ((this.view.xr.end - this.view.xr.start) / width) * Math.max(width / next[0], height / next[1]);
+    const [x, y] = [(this.view.xr.start + this.view.xr.end) / 2, (this.view.yr.start + this.view.yr.end) / 2];
+    this.size = next;
+    this.view.look(x, y, unit);
+    this.home = this.home * Math.max(width / next[0], height / next[1]);
+  }
+
+  hook() {
+    const map = this;
+    return {
+      name: map.name,
+      n: map.n,
+      ready: map.ready.then(() => true),
+      get projection() { return map.plane.name; },
+      get color() { return map.colorName; },
+      get selection() { return map.selected.map((i) => map.rows[i]).sort((a, b) => a - b); },
+      get hovered() { return map.hovered < 0 ? null : map.rows[map.hovered]; },
+      get range() { return [map.view.xr.start, map.view.xr.end, map.view.yr.start, map.view.yr.end]; },
+      pixel(row) {
+        const box = map.part("surface").getBoundingClientRect();
+        const i = map.placeOf[row];
+        const [x, y] = map.view.toPixel(map.plane.x[i], map.plane.y[i]);
+        return { x: box.left + x, y: box.top + y };
+      },
+      colorOf(row) {
+        const c = map.c[map.placeOf[row]];
+        if (Number.isNaN(c)) return NO_COLOR;
+        return map.colors[map.colors === map.palette ? Math.min(255, Math.floor(c * 256)) : c];
+      },
+      setProjection: (name) => map.setProjection(name),
+      setColor: (name) => map.setColor(name),
+      select: (rows) => map.select(rows.map((row) => map.placeOf[row])),
+      clear: () => map.clear(),
+      csv: () => writeCsv(map, map.table.rows),
+      card() {
+        const card = map.part("card");
+        return card.hidden ? null : { text: card.innerText, canvas: card.querySelector("canvas") };
+      },
+    };
+  }
+}
+
+function startMaps() {
+  window.archetypalMaps ??= {};
+  for (const root of document.querySelectorAll('.atm[data-map="new"]')) {
+    root.dataset.map = "starts";
+    const hook = new PhenotypeMap(root).hook();
+    window.archetypalMaps[hook.name] = hook;
+    window.archetypalMap ??= hook;
+  }
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startMaps);
+else startMaps();

@@ -5,6 +5,7 @@ import numpy as np
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._palette import OTHER_COLOR
 
+_LABEL_POINTS = 40.0  # what labels take of a cell, at least
 MUTED = "#4D4D4D"  # of what explains and is not data; 8:1 on white
 
 
@@ -24,9 +25,14 @@ def get_cmap(cmap):
 
 
 def get_size(ax):
-    """Width and height of axes in points, as laid out so far."""
+    """Width and height in points that axes have, or where a layout engine is still to come may get."""
+    figure, place = ax.figure, ax.get_subplotspec()
+    if place is not None and ax.figure.get_layout_engine() is not None:
+        grid = place.get_gridspec()
+        cells = np.array([len(place.colspan) / grid.ncols, len(place.rowspan) / grid.nrows])
+        return np.array([figure.bbox.width, figure.bbox.height]) * cells * 72.0 / figure.dpi - _LABEL_POINTS
     box = ax.get_window_extent()
-    return np.array([box.width, box.height]) * 72.0 / ax.figure.dpi
+    return np.array([box.width, box.height]) * 72.0 / figure.dpi
 
 
 def choose_step(n, room, needed):
@@ -93,3 +99,34 @@ def draw_side_legend(ax, handles, title=None):
 def keep_beside(ax, artist):
     """Add an artist to axes that lies outside of them and is given room by the layout."""
     ax.add_artist(artist).set_clip_on(False)
+
+
+def split_axes(ax, n, figsize):
+    """Divide axes among `n` panels side by side.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        What is divided; None makes a new figure.
+    n : int
+        Number of panels.
+    figsize : tuple of float
+        Size of a new figure in inches.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+        What was divided; it is not drawn any more.
+    axes : ndarray of matplotlib Axes of shape (n,)
+        The panels.
+    """
+    ax = get_axes(ax, figsize)
+    ax.set_axis_off()
+    place = ax.get_subplotspec()
+    if place is None:  # axes put somewhere by hand
+        pitch = 1.0 / n
+        panels = [ax.inset_axes([i * pitch + 0.15 * pitch, 0.0, 0.85 * pitch, 1.0]) for i in range(n)]
+    else:
+        grid = place.subgridspec(1, n)
+        panels = [ax.figure.add_subplot(grid[0, i]) for i in range(n)]
+    return ax, np.array(panels, dtype=object)

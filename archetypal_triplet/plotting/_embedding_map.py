@@ -4,27 +4,9 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE
 from archetypal_triplet._utils._frames import as_pandas, embedding_columns, is_frame
-from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.plotting._choices import (
-    choose_color,
-    clip_label,
-    make_norm,
-    project_to_plane,
-    shorten_name,
-    to_labels,
-)
-from archetypal_triplet.plotting._palette import (
-    CATEGORY_COLORS,
-    CONTROL_COLORS,
-    CONTROL_FACE,
-    CONTROL_MARKERS,
-    NEUTRAL,
-    OTHER,
-    OTHER_COLOR,
-    assign_colors,
-    compute_point_style,
-    is_categorical,
-)
+from archetypal_triplet.plotting._axes import get_axes
+from archetypal_triplet.plotting._choices import choose_color, project_to_plane
+from archetypal_triplet.plotting._points import PointCloud
 
 
 class EmbeddingMapDisplay:
@@ -256,141 +238,16 @@ class EmbeddingMapDisplay:
         ValueError
             If `max_categories` is not between 1 and 10.
         """
-        if not 1 <= self.max_categories <= len(CATEGORY_COLORS):
-            raise ValueError(
-                f"max_categories={self.max_categories} is not between 1 and {len(CATEGORY_COLORS)}: more "
-                "classes cannot be told apart by color."
-            )
-        if ax is None:
-            pyplot = import_optional("matplotlib.pyplot", extra="screens")
-            _, ax = pyplot.subplots(figsize=(7.0, 5.0), layout="constrained")
-        default_size, default_alpha = compute_point_style(len(self.coordinates))
-        style = {
-            "size": default_size if size is None else size,
-            "alpha": default_alpha if alpha is None else alpha,
-        }
-        self.ax_, self.figure_ = ax, ax.figure
-        self.legend_ = self.colorbar_ = None
-        if self.color is None or is_categorical(self.color, self.max_categories):
-            labels, colors, entries = self._compute_classes()
-            self._scatter(style, c=colors, below=np.isin(labels, [*NEUTRAL, "sample"]))
-        else:
-            entries = []
-            values = np.asarray(self.color, dtype=np.float64)
-            norm = make_norm(values, self.color_name) if norm is None else norm
-            if isinstance(cmap, str):
-                cmap = import_optional("matplotlib", extra="screens").colormaps[cmap]
-            cmap = cmap.with_extremes(bad=OTHER_COLOR)
-            drawn = self._scatter(style, c=values, cmap=cmap, norm=norm, plotnonfinite=True)
-            if legend:
-                place = self.ax_.inset_axes([1.03, 0.0, 0.04, 0.7])  # the legend of the controls lies above
-                self.colorbar_ = self.figure_.colorbar(drawn, cax=place)
-                place.set_title(shorten_name(self.color_name), loc="left", fontsize="small")
-                self.colorbar_.solids.set_alpha(1.0)
-        if legend:
-            self._draw_legend([*entries, *self._list_markers(entries)])
+        self.ax_ = get_axes(ax, (7.0, 5.0))
+        self.figure_ = self.ax_.figure
+        cloud = PointCloud(
+            self.coordinates, self.color, self.color_name, self.control_type, self.max_categories
+        )
+        self.legend_, self.colorbar_ = cloud.draw(
+            self.ax_, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend
+        )
         self._label_axes()
         return self
-
-    def _kinds(self):
-        n = len(self.coordinates)
-        kinds = (
-            np.full(n, "sample") if self.control_type is None else np.asarray(self.control_type).astype(str)
-        )
-        return np.where(np.isin(kinds, list(CONTROL_MARKERS)), kinds, "sample")
-
-    def _compute_classes(self):
-        """Label and color of every point, and the legend's (label, color, marker) entries."""
-        n = len(self.coordinates)
-        if self.color is None:
-            return np.full(n, OTHER), np.full(n, CATEGORY_COLORS[-1]), []
-        kinds = self._kinds()
-        if self.color_name == CONTROL_TYPE:
-            labels = kinds
-            table = {k: CONTROL_COLORS[k] for k in (*CONTROL_MARKERS, "sample") if (kinds == k).any()}
-        else:
-            strength = np.linalg.norm(self.coordinates - np.median(self.coordinates, axis=0), axis=1)
-            labels, table = assign_colors(
-                to_labels(self.color, self.color_name), kinds != "sample", strength, self.max_categories
-            )
-        names, codes = np.unique(labels, return_inverse=True)
-        colors = np.array([table[name] for name in names])[codes]
-        counts = dict(zip(names, np.bincount(codes), strict=True))
-        entries = [
-            (f"{clip_label(name)} ({counts[name]:,})", color, self._get_marker(name))
-            for name, color in table.items()
-            if color != CONTROL_FACE
-        ]
-        return labels, colors, entries
-
-    def _get_marker(self, name):
-        return CONTROL_MARKERS.get(name, "o") if self.color_name == CONTROL_TYPE else "o"
-
-    def _list_markers(self, entries):
-        """Legend entries that say which marker is which control, unless the classes are the controls."""
-        kinds = self._kinds()
-        if self.color_name == CONTROL_TYPE and entries:
-            return []
-        return [
-            (f"{kind} ({(kinds == kind).sum():,})", CONTROL_FACE, marker)
-            for kind, marker in CONTROL_MARKERS.items()
-            if (kinds == kind).any()
-        ]
-
-    def _scatter(self, style, *, c, below=None, **options):
-        """Draw samples, in random order lest one class hide another, then the controls on top."""
-        kinds, drawn = self._kinds(), None
-        rng = np.random.default_rng(0)
-        for zorder, kind in enumerate(["sample", "untreated", "negative", "positive"], start=2):
-            rows = rng.permutation(np.flatnonzero(kinds == kind))
-            if below is not None:  # gray points under the colored ones
-                rows = rows[np.argsort(~below[rows], kind="stable")]
-            if not len(rows) and not (kind == "sample" and not len(kinds)):
-                continue
-            is_sample = kind == "sample"
-            artist = self.ax_.scatter(
-                *self.coordinates[rows].T,
-                c=c[rows],
-                s=style["size"] * (1.0 if is_sample else 1.6),
-                alpha=style["alpha"] if is_sample else min(1.0, style["alpha"] + 0.1),
-                marker=CONTROL_MARKERS.get(kind, "o"),
-                linewidths=0.0 if is_sample else min(0.5, 0.1 * np.sqrt(style["size"])),
-                edgecolors="none" if is_sample else "black",
-                zorder=zorder,
-                rasterized=True,
-                **options,
-            )
-            drawn = drawn or artist
-        return drawn
-
-    def _draw_legend(self, entries):
-        if not entries:
-            return
-        Line2D = import_optional("matplotlib.lines", extra="screens").Line2D
-        handles = [
-            Line2D(
-                *([], []),
-                linestyle="none",
-                marker=marker,
-                markersize=6,
-                markerfacecolor=color,
-                markeredgecolor="none" if marker == "o" else "black",
-                markeredgewidth=0.6,
-                label=label,
-            )
-            for label, color, marker in entries
-        ]
-        self.legend_ = self.ax_.legend(
-            handles=handles,
-            title=shorten_name(self.color_name) if self.colorbar_ is None else None,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            frameon=False,
-            alignment="left",
-            fontsize="small",
-            handletextpad=0.3,
-            borderaxespad=0.0,
-        )
 
     def _label_axes(self):
         for j, set_label in enumerate([self.ax_.set_xlabel, self.ax_.set_ylabel]):

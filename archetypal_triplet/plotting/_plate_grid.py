@@ -169,7 +169,7 @@ def read_effects(effects, column, plate):
     Returns
     -------
     dict of str to float
-        p of every effect that was tested.
+        Values of p of the effects that were tested.
 
     Raises
     ------

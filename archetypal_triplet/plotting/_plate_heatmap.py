@@ -28,6 +28,7 @@ from archetypal_triplet.plotting._palette import (
 from archetypal_triplet.plotting._plate_grid import MAX_CLASSES, read_effects, read_grid
 
 MAX_P = 0.05
+_ROUND_PLATE = (70.0, 20.0)  # points that the color scale and the legend of controls take
 _MAX_VECTOR_WELLS = 384  # more wells are drawn as pixels, lest an SVG grow by a path a well
 
 
@@ -54,7 +55,7 @@ class PlateHeatmapDisplay:
     control_type : array-like of str of shape (n_rows, n_columns), default=None
         ``negative``, ``positive``, ``untreated``; any other text is no control.
     effects : dict of str to float, default=None
-        p of the effects of ``row``, ``column`` and ``edge``, as far as they were tested.
+        Values of p of the effects of ``row``, ``column`` and ``edge``, as far as they were tested.
 
     Attributes
     ----------
@@ -274,8 +275,8 @@ class PlateHeatmapDisplay:
         return np.where(np.isin(kinds, list(CONTROL_MARKERS)), kinds, "")
 
     def _well_points(self, shape):
-        """Side of a well in points, as far as the figure is laid out by now."""
-        return float((get_size(self.ax_) / shape[::-1]).min())
+        """Side of a well in points, about."""
+        return max(float(((get_size(self.ax_) - _ROUND_PLATE) / shape[::-1]).min()), 1.0)
 
     def _draw_controls(self, shape):
         """Frame the controls and put their marker into them."""
@@ -335,9 +336,8 @@ class PlateHeatmapDisplay:
 
     def _set_up(self, shape):
         n_rows, n_columns = shape
-        ax, (width, height) = self.ax_, get_size(self.ax_)
+        ax, side = self.ax_, self._well_points(shape)
         ax.set(xlim=(-0.5, n_columns - 0.5), ylim=(n_rows - 0.5, -0.5), aspect="equal", anchor="NW")
-        side = min(width / n_columns, height / n_rows)
         step = choose_step(n_rows, side * n_rows, 9.0)
         rows = np.arange(0, n_rows, step)
         ax.set_yticks(rows, [row_letters(row) for row in rows])
@@ -373,7 +373,7 @@ class PlateHeatmapDisplay:
 
     def _draw_markers_legend(self, handles):
         side_legend = self.legend_
-        width = get_size(self.ax_)[0]
+        width = get_size(self.ax_)[0] - _ROUND_PLATE[0]
         self.markers_legend_ = draw_legend(
             self.ax_,
             handles,

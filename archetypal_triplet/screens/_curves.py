@@ -19,7 +19,7 @@ OUTLIER_RISK = 0.01  # chance that any well of a compound without outliers is se
 MAD_TO_SD = 1.4826
 _HUBER, _BISQUARE = 1.345, 4.685
 _N_HUBER, _N_BISQUARE = 4, 3
-_N_REFINE, _N_BISECT, _N_ZOOM = 22, 22, 4
+_N_REFINE, _N_BISECT, _N_ZOOM = 22, 16, 4
 _MAX_BLOCK = 3_000_000  # values of the grid held at a time
 
 
@@ -53,6 +53,8 @@ class Curves(NamedTuple):
     df: np.ndarray  # degrees of freedom of the residuals
     r2: np.ndarray
     p_value: np.ndarray  # of the curve against no response
+    p_lack_of_fit: np.ndarray  # of one mean for every dose against the curve; NaN without replicates
+    missed: np.ndarray  # share of the variance between doses that the curve leaves
     is_outlier: np.ndarray  # (n_compounds, n_wells)
 
 
@@ -158,7 +160,34 @@ def _find_outliers(wells, level, shape, grid, n_parameters):
             weight = wells.is_well * np.maximum(1 - (ratio / _BISQUARE) ** 2, 0.0) ** 2
     n = wells.is_well.sum(axis=1)
     limit = stats.t.isf(OUTLIER_RISK / (2 * n), np.maximum(n - n_parameters, 1))
-    return wells.is_well & (ratio > limit[:, None])
+    is_outlier = wells.is_well & (ratio > limit[:, None])
+    # where half of the replicates of a dose are strange, it is the curve that is
+    share, replicates = _average_levels(level, wells.is_well.astype(float), is_outlier)
+    return is_outlier & ~((share >= 0.5) & (replicates > 1)).any(axis=1, keepdims=True)
+
+
+def _average_levels(level, weight, values):
+    """Weighted means and sums of weights (n_compounds, n_levels) of the wells of one dose."""
+    n, n_levels = len(level), int(level.max()) + 1
+    flat = (level + n_levels * np.arange(n)[:, None]).ravel()
+    total = np.bincount(flat, weight.ravel(), n * n_levels).reshape(n, n_levels)
+    sums = np.bincount(flat, (weight * values).ravel(), n * n_levels).reshape(n, n_levels)
+    return sums / np.maximum(total, 1.0), total
+
+
+def _test_lack_of_fit(wells, level, weight, rss, squares):
+    """P value of what replicates say of the curve, and the share of the variance between doses it leaves."""
+    means, total = _average_levels(level, weight, wells.response)
+    within = (weight * (wells.response - np.take_along_axis(means, level, axis=1)) ** 2).sum(axis=1)
+    n_levels = (total > 0).sum(axis=1)
+    df_within = weight.sum(axis=1) - n_levels
+    df_misfit = n_levels + (wells.vehicle_weight > 0) - N_PARAMETERS
+    misfit = np.maximum(rss - within, 0.0)
+    usable = (df_within > 0) & (df_misfit > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (misfit / df_misfit) / (within / df_within)
+        p_value = np.where(usable, stats.f.sf(ratio, df_misfit, df_within), np.nan)
+        return p_value, misfit / (squares - within)
 
 
 def _refine(sums, log_ec50, log_hill, step_ec50, step_hill):
@@ -190,31 +219,33 @@ def _profile(sums, log_ec50):
     return rss[rows, best]
 
 
-def _find_bound(sums, grid, profile, estimate, limit, allowed, side):
-    """Where the profile exceeds what is allowed, beyond the estimate; infinite if not before `limit`."""
-    forward = side * (grid - limit[:, None]) < 0  # within the tested range
-    forward &= side * (grid - estimate[:, None]) > 0
-    fits = forward & (profile <= allowed[:, None])
-    far = np.where(fits, side * grid, -np.inf).max(axis=1, initial=-np.inf)
-    inside = side * np.maximum(far, side * estimate)
-    beyond = forward & (side * (grid - inside[:, None]) > 0)
-    outside = side * np.minimum(np.where(beyond, side * grid, np.inf).min(axis=1), side * limit)
-    open_ended = _profile(sums, limit) <= allowed
+def _find_bound(sums, start, step, estimate, limit, allowed, side):
+    """Where the profile exceeds what is allowed, from `start` on; infinite if not before `limit`."""
+    inside = side * np.maximum(side * start, side * estimate)
+    is_open = (side * (inside - limit) >= 0) | (_profile(sums, limit) <= allowed)
+    outside = side * np.minimum(side * inside + step, side * limit)
+    for _ in range(N_EC50):
+        goes_on = ~is_open & (_profile(sums, outside) <= allowed)
+        if not goes_on.any():
+            break
+        inside = np.where(goes_on, outside, inside)
+        outside = np.where(goes_on, side * np.minimum(side * inside + step, side * limit), outside)
     for _ in range(_N_BISECT):
         middle = (inside + outside) / 2
         is_inside = _profile(sums, middle) <= allowed
         inside, outside = np.where(is_inside, middle, inside), np.where(is_inside, outside, middle)
-    return np.where(open_ended, side * np.inf, inside)
+    return np.where(is_open, side * np.inf, inside)
 
 
-def _bound_ec50(sums, rss, grid, log_ec50, allowed, low, high):
+def _bound_ec50(sums, on_grid, grid, step, log_ec50, allowed, low, high):
     """Interval of the EC50 by the profile of the likelihood, as far as the tested range reaches."""
     nodes = grid[0][:, ::N_HILL]
-    profile = rss.reshape(len(rss), N_EC50, N_HILL).min(axis=2)
-    bounds = [
-        _find_bound(sums, nodes, profile, log_ec50, limit, allowed, side)
-        for limit, side in ((low, -1.0), (high, 1.0))
-    ]
+    profile = on_grid.reshape(len(on_grid), N_EC50, N_HILL).min(axis=2)
+    fits = (profile <= allowed[:, None]) & (nodes > low[:, None]) & (nodes < high[:, None])
+    bounds = []
+    for limit, side in ((low, -1.0), (high, 1.0)):
+        farthest = side * np.where(fits, side * nodes, -np.inf).max(axis=1)
+        bounds.append(_find_bound(sums, farthest, step, log_ec50, limit, allowed, side))
     return tuple(bounds)
 
 
@@ -258,14 +289,15 @@ def _fit_block(wells, confidence_level):
         allowed = rss * (1 + stats.f.ppf(confidence_level, 1, df) / df)
         p_value = stats.f.sf((sums.squares - rss) / (N_PARAMETERS - 1) / (rss / df), N_PARAMETERS - 1, df)
         variance = rss / df
-        bounds = _bound_ec50(sums, on_grid, grid, point[0], allowed, low, high)
+        bounds = _bound_ec50(sums, on_grid, grid, steps[0], point[0], allowed, low, high)
         parameters = (*_solve_ends(sums, *point), *point)
         residuals = wells.response - compute_response(wells.dose, *(v[:, None] for v in parameters))
         mean = (weight * wells.response).sum(axis=1) / weight.sum(axis=1)
         spread = (weight * (wells.response - mean[:, None]) ** 2).sum(axis=1)
         r2 = 1 - (weight * residuals**2).sum(axis=1) / spread
     covariance = _compute_covariance(wells, weight, parameters, variance)
-    return Curves(*parameters, *bounds, covariance, df, r2, p_value, is_outlier)
+    lack_of_fit = _test_lack_of_fit(wells, level, weight, rss, sums.squares)
+    return Curves(*parameters, *bounds, covariance, df, r2, p_value, *lack_of_fit, is_outlier)
 
 
 def fit_curves(wells, confidence_level=0.95):

@@ -19,8 +19,11 @@ RESULT_COLUMNS = (
     *("column", "n_wells", "n_doses", "n_vehicle", "lowest", "highest", "unit"),
     *("ec50", "ec50_low", "ec50_high", "hill", "hill_low", "hill_high"),
     *("bottom", "bottom_low", "bottom_high", "top", "top_low", "top_high"),
-    *("r2", "p_value", "n_outliers", "reason"),
+    *("r2", "p_value", "p_lack_of_fit", "n_outliers", "reason"),
 )
+_MEDIAN_EFFICIENCY = 2 / np.pi  # a median of normal values varies like the mean of so many fewer
+# a curve is refused if replicates contradict it and it leaves this share of the variance between doses
+_MISFIT_RISK, _MISFIT_SHARE = 0.01, 0.25
 _UNIT = re.compile(r"_([pnumµμ]?M|[pnuµμm]?g[_/]?m?[lL])$")
 
 
@@ -136,7 +139,7 @@ def collect_doses(table, column, *, concentration, by, unit, plate, controls):
         np.where(is_well, values[row], 0.0),
         is_well,
         np.full(n_compounds, middle),
-        np.minimum(n_vehicle, n_wells).astype(float),
+        np.minimum(_MEDIAN_EFFICIENCY * n_vehicle, n_wells),
         np.full(n_compounds, spread),
     )
     enough = np.minimum(n_doses, n_wells) + (n_vehicle > 0) > N_PARAMETERS
@@ -152,7 +155,7 @@ def fit_doses(found, confidence_level):
     full = Curves(
         *(empty.copy() for _ in range(6)),
         np.full((n, N_PARAMETERS, N_PARAMETERS), np.nan),
-        *(empty.copy() for _ in range(3)),
+        *(empty.copy() for _ in range(5)),
         np.zeros((n, width), dtype=bool),
     )
     if not found.can_fit.any():
@@ -185,6 +188,8 @@ def _explain(found, curves, lowest, highest, alpha):
             reason = "no response: all values are equal"
         elif p_value >= alpha:
             reason = f"no response (p = {p_value:.2g})"
+        elif curves.p_lack_of_fit[c] < _MISFIT_RISK and curves.missed[c] > _MISFIT_SHARE:
+            reason = "the response does not follow such a curve; it may rise and fall"
         elif log_ec50 > highest[c]:
             reason = "the EC50 lies above the highest concentration"
         elif log_ec50 < lowest[c]:
@@ -221,8 +226,8 @@ def _tabulate(found, curves, column, confidence_level):
         unit=["/".join(names) for names in found.unit],
     )
     bounded = fine | outside
-    low = np.where(outside, np.minimum(curves.log_ec50_low, highest), curves.log_ec50_low)
-    high = np.where(outside, np.maximum(curves.log_ec50_high, lowest), curves.log_ec50_high)
+    low = np.minimum(curves.log_ec50_low, highest)  # an EC50 outside of the range is bounded by its end
+    high = np.maximum(curves.log_ec50_high, lowest)
     table["ec50"] = np.where(fine, 10**curves.log_ec50, np.nan)
     table["ec50_low"], table["ec50_high"] = (10 ** np.where(bounded, v, np.nan) for v in (low, high))
     parameters = {"bottom": 0, "top": 1, "log_hill": 3}
@@ -231,11 +236,13 @@ def _tabulate(found, curves, column, confidence_level):
         limits = [value, value - half[:, place], value + half[:, place]]
         if name == "log_hill":
             known = half[:, place] > 0  # not where the slope is at its limit
-            limits = [10**value, *(np.where(known, 10**v, np.nan) for v in limits[1:])]
+            with np.errstate(over="ignore"):
+                limits = [10**value, *(np.where(known, 10**v, np.nan) for v in limits[1:])]
             name = "hill"
         for ending, values in zip(("", "_low", "_high"), limits, strict=True):
             table[name + ending] = np.where(fine, values, np.nan)
-    table["r2"], table["p_value"] = np.where(fine, curves.r2, np.nan), curves.p_value
+    table["r2"] = np.where(fine, curves.r2, np.nan)
+    table["p_value"], table["p_lack_of_fit"] = curves.p_value, curves.p_lack_of_fit
     table["n_outliers"] = curves.is_outlier.sum(axis=1)
     table["reason"] = pd.array(reason, dtype="str")
     return table[[*found.keys.columns, *RESULT_COLUMNS]]
@@ -315,6 +322,8 @@ def compute_dose_response(
             Share of the variance of the wells that the curve explains, without vehicle wells and outliers.
         p_value
             Of the curve against no response (F test), before any correction for many compounds.
+        p_lack_of_fit
+            Of the curve against a mean of its own for every dose (F test); NaN without replicates.
         n_outliers
             Wells that were set aside.
         reason
@@ -338,9 +347,9 @@ def compute_dose_response(
     -----
     First a robust curve (Huber's weights, then Tukey's) finds wells that lie farther from it than chance
     explains (1 % for any well of a compound); then least squares fits the others, as in [1]_. Spreads below
-    that of the vehicle wells count as theirs. Given EC50 and slope, bottom and top are a linear fit, so only
-    two parameters are searched: on a grid that reaches one decade beyond the tested range, then by halving
-    steps. Nothing is drawn at random.
+    that of the vehicle wells count as theirs, and where half of the replicates of a dose are strange, none is
+    set aside. Given EC50 and slope, bottom and top are a linear fit, so only two parameters are searched: on
+    a grid that reaches one decade beyond the tested range, then by halving steps. Nothing is drawn at random.
 
     The interval of the EC50 is that of the profile likelihood: all values at which the best curve is not
     worse than F(1, df) allows. A linearization is symmetric and always finite, also where the wells do not
@@ -349,8 +358,9 @@ def compute_dose_response(
     widens nothing here.
 
     The vehicle median weighs as much as all wells of the compound at most, since vehicle wells often lie at
-    the plate's edge. Five concentrations are needed, or four with vehicle wells. A curve that rises and falls
-    again is none of this family: look at it.
+    the plate's edge. Five concentrations are needed, or four with vehicle wells. A response that rises and falls
+    again is refused if replicates contradict the curve (p < 0.01) and it leaves more than a quarter of the
+    variance between doses; without replicates it is not noticed, but ``r2`` is low.
 
     Of compounds that do nothing about `1 - confidence_level` pass the test. For a list of hits correct
     ``p_value`` for their number.

@@ -19,6 +19,7 @@ from archetypal_triplet.plotting._axes import (
 )
 from archetypal_triplet.plotting._choices import clip_label, make_norm, shorten_name
 from archetypal_triplet.plotting._palette import (
+    CONTROL_COLORS,
     CONTROL_FACE,
     CONTROL_MARKERS,
     MISSING,
@@ -28,6 +29,7 @@ from archetypal_triplet.plotting._palette import (
 from archetypal_triplet.plotting._plate_grid import MAX_CLASSES, read_effects, read_grid
 
 MAX_P = 0.05
+_LETTER_POINTS = 6.0  # of a title
 _ROUND_PLATE = (70.0, 20.0)  # points that the color scale and the legend of controls take
 _MAX_VECTOR_WELLS = 384  # more wells are drawn as pixels, lest an SVG grow by a path a well
 
@@ -225,7 +227,7 @@ class PlateHeatmapDisplay:
             np.arange(n_rows + 1) - 0.5,
             cells,
             edgecolors="none" if is_large else "white",
-            linewidth=0.0 if is_large else 0.6,
+            linewidth=0.0 if is_large else min(0.6, self._well_points((n_rows, n_columns)) / 25),
             rasterized=is_large,
             zorder=1,
             **options,
@@ -238,10 +240,11 @@ class PlateHeatmapDisplay:
         norm = make_norm(values[has_value], self.name) if norm is None else norm
         drawn = self._draw_cells(np.ma.masked_invalid(values), cmap=cmap, norm=norm)
         if legend and has_value.any():
-            place = self.ax_.inset_axes([1.03, 0.0, 0.04, 1.0])
+            place, side = self.ax_.inset_axes([1.03, 0.0, 0.04, 1.0]), self._well_points(values.shape)
             extend = choose_extend(values, norm)
             self.colorbar_ = self.figure_.colorbar(drawn, cax=place, extend=extend)
-            place.set_title(clip_label(shorten_name(self.name)), loc="left", fontsize="small")
+            width = max(int(side * len(values) / _LETTER_POINTS), 12)
+            self.colorbar_.set_label(clip_label(shorten_name(self.name), width))
         if type(norm).__name__ == "LogNorm" and (values[has_value] <= 0).any():
             return [make_marker("zero", OTHER_COLOR, "s")], has_value
         return [], has_value
@@ -250,9 +253,12 @@ class PlateHeatmapDisplay:
         pd = import_optional("pandas", extra="screens")
         has_value = ~(pd.isna(self.values) | np.isin(labels, ["", MISSING]))
         kinds = self._kinds(labels.shape)
-        shown, colors = assign_colors(
-            labels[has_value], kinds[has_value] != "", np.zeros(has_value.sum()), MAX_CLASSES
-        )
+        if self.name == CONTROL_TYPE:
+            shown = np.where(kinds == "", "sample", kinds)[has_value]
+            colors = {kind: color for kind, color in CONTROL_COLORS.items() if (shown == kind).any()}
+        else:
+            is_control, strength = kinds[has_value] != "", np.zeros(has_value.sum())
+            shown, colors = assign_colors(labels[has_value], is_control, strength, MAX_CLASSES)
         to_rgba = import_optional("matplotlib.colors", extra="screens").to_rgba
         cells = np.full((*labels.shape, 4), to_rgba(OTHER_COLOR))
         cells[has_value] = [to_rgba(colors[label]) for label in shown]
@@ -352,7 +358,11 @@ class PlateHeatmapDisplay:
         found = {name: p for name, p in (self.effects or {}).items() if p < MAX_P}
         texts = {name: f"{name.capitalize()} effect, p {_format_p(p)}" for name, p in found.items()}
         ax, style = self.ax_, {"fontsize": "small", "color": MUTED}
-        title = "" if self.title is None else clip_label(self.title, 60)
+        parts = [self.title]
+        if self.legend_ is None and self.colorbar_ is None:  # which would name the column
+            parts.append(shorten_name(self.name))
+        width = int(max(shape[1] * self._well_points(shape) / _LETTER_POINTS, 12))
+        title = clip_label(": ".join(part for part in parts if part), width)
         if "row" in found:
             ax.set_ylabel(texts["row"], **style)
             ax.spines["left"].set(color="black", linewidth=2.5)
@@ -369,7 +379,7 @@ class PlateHeatmapDisplay:
             ax.add_patch(
                 patches.Rectangle((0.5, 0.5), *size, edgecolor="black", linestyle=(0, (4, 3)), **inside)
             )
-        ax.set_title(title, loc="left")
+        ax.set_title(title, loc="left", fontsize="medium")
 
     def _draw_markers_legend(self, handles):
         side_legend = self.legend_

@@ -259,6 +259,16 @@ def compute_gradient(dose, bottom, top, log_ec50, log_hill):
     )
 
 
+def compute_band(curves, row, dose, confidence_level):
+    """Curve of one compound at log10 doses, and the limits between which it lies, by linearization."""
+    parameters = [values[row] for values in curves[:N_PARAMETERS]]
+    gradient = compute_gradient(dose, *parameters)
+    variance = np.einsum("di,ij,dj->d", gradient, curves.covariance[row], gradient)
+    half = stats.t.ppf((1 + confidence_level) / 2, curves.df[row]) * np.sqrt(np.maximum(variance, 0.0))
+    response = compute_response(dose, *parameters)
+    return response, response - half, response + half
+
+
 def _compute_covariance(wells, weight, parameters, variance):
     """Covariance of the parameters by linearization; a Hill slope at its limit counts as known."""
     gradient = compute_gradient(wells.dose, *(v[:, None] for v in parameters))

@@ -34,6 +34,7 @@ class DoseTable(NamedTuple):
     wells: Wells
     row: np.ndarray  # (n_compounds, n_wells) row of the table, -1 where padded
     vehicle: np.ndarray  # responses of all vehicle wells
+    vehicle_row: np.ndarray  # their rows of the table
     n_vehicle: np.ndarray  # (n_compounds,)
     n_doses: np.ndarray
     can_fit: np.ndarray  # (n_compounds,), dtype bool: enough doses and wells for a curve
@@ -145,7 +146,9 @@ def collect_doses(table, column, *, concentration, by, unit, plate, controls):
     enough = np.minimum(n_doses, n_wells) + (n_vehicle > 0) > N_PARAMETERS
     unit_of = [sorted({units[r] for r in rows[rows >= 0]}) for rows in row]
     can_fit = enough & np.array([len(names) < 2 for names in unit_of], dtype=bool)
-    return DoseTable(keys, wells, row, vehicle, n_vehicle, n_doses, can_fit, unit_of)
+    return DoseTable(
+        keys, wells, row, vehicle, np.flatnonzero(is_vehicle), n_vehicle, n_doses, can_fit, unit_of
+    )
 
 
 def fit_doses(found, confidence_level):
@@ -202,7 +205,7 @@ def _explain(found, curves, lowest, highest, alpha):
     return np.array(reasons, dtype=object)
 
 
-def _tabulate(found, curves, column, confidence_level):
+def tabulate_curves(found, curves, column, confidence_level):
     """One row a compound."""
     pd = import_optional("pandas", extra="screens")
     wells = found.wells
@@ -358,9 +361,9 @@ def compute_dose_response(
     widens nothing here.
 
     The vehicle median weighs as much as all wells of the compound at most, since vehicle wells often lie at
-    the plate's edge. Five concentrations are needed, or four with vehicle wells. A response that rises and falls
-    again is refused if replicates contradict the curve (p < 0.01) and it leaves more than a quarter of the
-    variance between doses; without replicates it is not noticed, but ``r2`` is low.
+    the plate's edge. Five concentrations are needed, or four with vehicle wells. A response that rises and
+    falls again is refused if replicates contradict the curve (p < 0.01) and it leaves more than a quarter of
+    the variance between doses; without replicates it is not noticed, but ``r2`` is low.
 
     Of compounds that do nothing about `1 - confidence_level` pass the test. For a list of hits correct
     ``p_value`` for their number.
@@ -397,5 +400,5 @@ def compute_dose_response(
     parts = []
     for name in columns:
         found = collect_doses(table, name, **options)
-        parts.append(_tabulate(found, fit_doses(found, confidence_level), name, confidence_level))
+        parts.append(tabulate_curves(found, fit_doses(found, confidence_level), name, confidence_level))
     return pd.concat(parts, ignore_index=True)

@@ -85,7 +85,7 @@ def natural_key(name):
     digits = ""
     key = []
     for character in f"{name} ":
-        if character.isdigit():
+        if character.isdecimal():
             digits += character
             continue
         if digits:

@@ -225,6 +225,8 @@ def test_which_categories_are_shown():
     assert group_categories(labels, 3, strength) == ["a", "c"]
     assert group_categories(labels, 4, strength, left_out=["a"]) == ["b", "c", "d"]
     assert sorted(["k10", "k2", "j", "k1b"], key=natural_key) == ["j", "k1b", "k2", "k10"]
+    # digits that are no decimal numbers are signs like others
+    assert sorted(["k②", "k²", "k10", "k٢"], key=natural_key) == ["k٢", "k10", "k²", "k②"]
     assert len(set(CATEGORY_COLORS)) == 10
 
 

@@ -55,9 +55,9 @@ class FlaggedLabeler(BaseEstimator):
     groups_column=-1)``. A group column is kept from the network and given to the labeler, and all samples
     that are trained on lie in one group.
 
-    The label alone does not undo what flagged rows have done to a step before: a whitening that was fitted on
-    them takes what is wrong with them for typical. Keep them from it too, as
-    ``make_archetypal_triplet(flags=...)`` and ``ScreenNormalizer(flags=...)`` do.
+    The label alone does not undo what flagged rows have done to a step before: a few spoiled controls shift
+    the means and raise the standard deviations by which all features of their plate are measured. Keep them
+    from that too, as ``make_archetypal_triplet(flags=...)`` and ``ScreenNormalizer(flags=...)`` do.
 
     Examples
     --------

@@ -16,6 +16,7 @@ from archetypal_triplet.qc._separation import (
     compute_ssmd,
     compute_z_prime,
 )
+from archetypal_triplet.qc._standardize import compute_standardized_features
 from archetypal_triplet.qc._tags import apply_tags
 from archetypal_triplet.qc._thresholds import load_thresholds
 
@@ -35,6 +36,7 @@ __all__ = [
     "compute_replicate_precision",
     "compute_robust_z_prime",
     "compute_ssmd",
+    "compute_standardized_features",
     "compute_variance_explained",
     "compute_z_prime",
     "load_thresholds",

@@ -17,6 +17,7 @@ from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 MIN_COLUMNS, MIN_TREATMENTS = 3, 5
 NULL_QUANTILE = 0.95
 _MAX_BLOCK = 4_000_000  # numbers held at a time
+_TRACE = 1e-4  # of the spread
 _KEY, _OWN = "Metadata_Replicate_Key", "Metadata_Reference_Index"
 
 
@@ -68,7 +69,8 @@ def compute_replicate_precision(
 
     For each replicate the other replicates and the negative controls **of its own plate** are ranked by
     cosine similarity; average precision is 1 where all replicates come first. The mean over the replicates of
-    a treatment is its mean average precision, computed by copairs.
+    a treatment is its mean average precision, computed by copairs. A single column, such as the cell count,
+    has no direction: wells are then ranked by their distance, ties in random order.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def compute_replicate_precision(
     level : float, default=0.05
         Level of `is_retrieved`, after correction for the number of treatments.
     random_state : int, RandomState instance or None, default=None
-        Draws the null distribution.
+        Draws the null distribution, and the order of ties.
 
     Returns
     -------
@@ -139,6 +141,9 @@ def compute_replicate_precision(
     # a control has no replicates: it is of a kind with itself only
     meta[_OWN] = np.where(is_negative, np.arange(len(meta)), -1)
     seed = draw_seed(0 if random_state is None else random_state)
+    is_single = values.shape[1] == 1
+    if is_single:
+        values = _break_ties(values, seed)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as cache:  # its own cache lies in the home
         warnings.simplefilter("ignore")
         scores = copairs.average_precision(
@@ -148,6 +153,7 @@ def compute_replicate_precision(
             pos_diffby=[],
             neg_sameby=[PLATE],
             neg_diffby=["is_negative"],
+            distance="euclidean" if is_single else "cosine",
             progress_bar=False,
         )
         scores = scores[~scores["is_negative"].astype(bool)]
@@ -173,9 +179,21 @@ def compute_replicate_precision(
     return found[list(names)].rename(columns=names).sort_values("replicate", ignore_index=True)
 
 
-def _compute_median_correlation(values):
-    """Median Pearson correlation of all pairs of rows of standardized `values` (..., n_rows, n_columns)."""
-    products = values @ np.swapaxes(values, -1, -2)
+def _break_ties(values, seed):
+    """Numbers in units of their spread, with a trace of noise: in a tie copairs ranks replicates first."""
+    scaled = (values - values.mean()) / (values.std() or 1.0)
+    return scaled + _TRACE * np.random.default_rng(seed).standard_normal(values.shape)
+
+
+def _compute_median_similarity(values):
+    """Median over all pairs of rows of `values` (..., n_rows, n_columns).
+
+    Of centered rows of unit length it is Pearson's correlation; of a single column minus the distance.
+    """
+    if values.shape[-1] == 1:
+        products = -np.abs(values - np.swapaxes(values, -1, -2))
+    else:
+        products = values @ np.swapaxes(values, -1, -2)
     return np.median(products[..., *np.triu_indices(values.shape[-2], 1)], axis=-1)
 
 
@@ -197,7 +215,8 @@ def compute_replicate_correlation(
     """Compute the correlation of each treatment's replicates, beside that of wells of different treatments.
 
     The median Pearson correlation of all pairs of a treatment's replicates, across the columns, is compared
-    with that of as many wells drawn from different treatments.
+    with that of as many wells drawn from different treatments. In a single column, such as the cell count,
+    there is no correlation: wells are then alike by their distance.
 
     Parameters
     ----------
@@ -210,8 +229,8 @@ def compute_replicate_correlation(
     plate : str, default="Metadata_Plate"
         Column that names the plate.
     features : list of str or None, default=None
-        Columns to correlate, three at least; None takes ``Embedding_*``, or where there are none all numbers
-        that are neither metadata nor shares.
+        Columns to correlate, three at least, or one; None takes ``Embedding_*``, or where there are none all
+        numbers that are neither metadata nor shares.
     n_null : int, default=1000
         Draws of wells of different treatments, for each number of replicates.
     random_state : int, RandomState instance or None, default=None
@@ -220,14 +239,15 @@ def compute_replicate_correlation(
     Returns
     -------
     DataFrame
-        One row per treatment: replicate, n_replicates, correlation, null_95 (95th percentile of the wells of
-        different treatments) and is_replicating (correlation above it). The mean of the last is known as
+        One row per treatment: replicate, n_replicates, correlation (NaN in a single column), similarity (the
+        correlation, or minus the median distance), null_95 (95th percentile of the similarity of wells of
+        different treatments) and is_replicating (similarity above it). The mean of the last is known as
         percent replicating.
 
     Raises
     ------
     ValueError
-        If a column does not exist, nothing has replicates, there are fewer than three columns or five
+        If a column does not exist, nothing has replicates, there are two columns or fewer than five
         treatments, or values are NaN.
 
     Notes
@@ -258,16 +278,21 @@ def compute_replicate_correlation(
     key, is_negative, _, values = _take_replicates(X, replicate, negative, plate, features)
     key, values = key[~is_negative], values[~is_negative]
     names, codes = np.unique(key, return_inverse=True)
-    if values.shape[1] < MIN_COLUMNS or len(names) < MIN_TREATMENTS:
+    is_single = values.shape[1] == 1
+    if (values.shape[1] < MIN_COLUMNS and not is_single) or len(names) < MIN_TREATMENTS:
         raise ValueError(
             f"{count_of(len(names), 'treatment')} with replicates in {count_of(values.shape[1], 'column')}: "
-            f"a correlation needs {MIN_COLUMNS} columns, and its null distribution "
+            f"a correlation needs {MIN_COLUMNS} columns (or one, for distances), and its null distribution "
             f"{MIN_TREATMENTS} treatments."
         )
-    values = values - values.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    values = values / np.where(length > 0, length, 1.0)
-    rng = np.random.default_rng(draw_seed(random_state))
+    seed = draw_seed(random_state)
+    if is_single:
+        values = _break_ties(values, seed)
+    else:
+        values = values - values.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(values, axis=1, keepdims=True)
+        values = values / np.where(length > 0, length, 1.0)
+    rng = np.random.default_rng(seed)
     counts = np.bincount(codes)
     starts = np.append(0, np.cumsum(counts))[:-1]
     order = np.argsort(codes, kind="stable")
@@ -277,14 +302,16 @@ def compute_replicate_correlation(
         # one draw after the other: all treatments in n_null random orders would fill the memory
         treatments = np.stack([rng.choice(len(names), n_drawn, replace=False) for _ in range(n_null)])
         wells = order[starts[treatments] + rng.integers(counts[treatments])]
-        limits[n] = np.quantile(_compute_median_correlation(values[wells]), NULL_QUANTILE)
-    correlation = np.empty(len(names))
+        limits[n] = np.quantile(_compute_median_similarity(values[wells]), NULL_QUANTILE)
+    similarity = np.empty(len(names))
     for n in np.unique(counts):
         alike = np.flatnonzero(counts == n)
         for block in np.array_split(alike, 1 + len(alike) * n * max(n, values.shape[1]) // _MAX_BLOCK):
             wells = order[starts[block][:, None] + np.arange(n)]
-            correlation[block] = _compute_median_correlation(values[wells])
-    found = pd.DataFrame({"replicate": names, "n_replicates": counts, "correlation": correlation})
+            similarity[block] = _compute_median_similarity(values[wells])
+    found = pd.DataFrame({"replicate": names, "n_replicates": counts})
+    found["correlation"] = np.nan if is_single else similarity
+    found["similarity"] = similarity
     found["null_95"] = found["n_replicates"].map(limits)
-    found["is_replicating"] = found["correlation"] > found["null_95"]
+    found["is_replicating"] = found["similarity"] > found["null_95"]
     return found

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from sklearn.utils import Bunch
 
+from archetypal_triplet._utils._columns import CELL_COUNT
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.qc import (
     check_tags,
     load_thresholds,
 )
+from archetypal_triplet.runs._assay_features import find_features
 from archetypal_triplet.runs._assay_summary import FILES, METRICS, describe_value, summarize_assay
 from archetypal_triplet.runs._assay_tables import compute_assay_tables
 from archetypal_triplet.runs._progress import heard_warnings
@@ -133,6 +135,8 @@ def assess_run(
         "replicates": as_names(replicates) or None, "batch": batch, "order": order,
     }  # fmt: skip
     source = read_results(folder, run_info["parameters"], named, _check_tags(tags))
+    if source.features is None:
+        _add_features(source, folder, run_info)
     with heard_warnings() as heard, results_folder(out, force=force, marker=QC_FILE) as partial:
         found = compute_assay_tables(source, random_state=random_state)
         failures = _compare_with_limits(limits, found)
@@ -190,6 +194,14 @@ def _check_limits(fail_below):
     if not limits:
         raise ValueError(f"fail_below={fail_below!r} names no metric. Metrics: {', '.join(METRICS)}.")
     return limits
+
+
+def _add_features(source, folder, run_info):
+    """Add the features of a run on a file of profiles, which it does not copy."""
+    keys = [source.roles[name] for name in ("plate", "well") if source.roles[name] is not None]
+    source.features, source.why_no_features = find_features(folder, run_info, keys)
+    if source.counts is None and source.features is not None and CELL_COUNT in source.features:
+        source.counts = source.features[source.features[CELL_COUNT].notna()]
 
 
 def _check_tags(tags):

@@ -19,8 +19,8 @@ FILES = {
     "b_scores": "shares without the effects of row and column",
     "fields": "how unlike each field is to the others of its well",
     "archetypes": "where archetypes occur, and which are artifacts",
-    "replicate_precision": "mean average precision of replicates",
-    "replicate_correlation": "correlation of replicates",
+    "replicate_precision": "mean average precision of replicates, in each space",
+    "replicate_correlation": "correlation of replicates, in each space",
 }
 
 
@@ -149,14 +149,28 @@ def _say_archetypes(table):
 
 
 def _say_precision(table):
-    share = 100 * table["is_retrieved"].mean()
-    mean = table["mean_average_precision"].mean()
-    yield False, f"replicates: {share:.0f} % of {len(table)} treatments retrieved, mean precision {mean:.2f}"
+    for space, part in table.groupby("space", sort=False):
+        share = 100 * part["is_retrieved"].mean()
+        mean = part["mean_average_precision"].mean()
+        text = f"{share:.0f} % of {len(part)} treatments retrieved, mean precision {mean:.2f}"
+        yield False, f"replicates, {SPACES[space]}: {text}"
+    yield from _compare_spaces(table, "is_retrieved", "are retrieved")
 
 
 def _say_correlation(table):
-    share = 100 * table["is_replicating"].mean()
-    yield False, f"replicates: {share:.0f} % of {len(table)} treatments replicate (correlation)"
+    for space, part in table.groupby("space", sort=False):
+        share = 100 * part["is_replicating"].mean()
+        how = "distance" if part["correlation"].isna().all() else "correlation"
+        yield False, f"replicates, {SPACES[space]}: {share:.0f} % of {len(part)} treatments replicate ({how})"
+    yield from _compare_spaces(table, "is_replicating", "replicate")
+
+
+def _compare_spaces(table, column, what):
+    shares = table.groupby("space", sort=False)[column].mean()
+    if "embedding" in shares:
+        better = [SPACES[space] for space in shares.index if shares[space] > shares["embedding"]]
+        if better:
+            yield True, f"replicates: more treatments {what} without the embedding ({', '.join(better)})"
 
 
 _SAYINGS = {

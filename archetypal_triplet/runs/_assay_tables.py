@@ -15,10 +15,9 @@ from archetypal_triplet.qc import (
     compute_field_scores,
     compute_plate_drift,
     compute_position_effects,
-    compute_replicate_correlation,
-    compute_replicate_precision,
     compute_variance_explained,
 )
+from archetypal_triplet.runs._assay_replicates import COMPUTE, compute_in_spaces, take_replicate_spaces
 
 N_PCA = 10  # the components that the benchmark of assay quality sets beside the embedding
 _CURES = {
@@ -51,6 +50,8 @@ class AssayInput:
         ``Metadata_Count_Cells`` beside the wells' metadata.
     run_quality : DataFrame or None
         What the run itself has computed of the same controls.
+    why_no_features : str
+        Why there are no features, where there are none.
     """
 
     wells: object
@@ -60,6 +61,7 @@ class AssayInput:
     field_features: object = None
     counts: object = None
     run_quality: object = None
+    why_no_features: str = ""
 
 
 @dataclass
@@ -74,11 +76,14 @@ class AssayTables:
         Why a table, or a part of one, is not there.
     notes : list of str
         What was left out on the way.
+    shared : dict
+        What several tables are computed from.
     """
 
     tables: dict = field(default_factory=dict)
     impossible: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
+    shared: dict = field(default_factory=dict)
 
     def attempt(self, name, function, *args, **options):
         """Call a function; where the data do not allow what it does, keep the reason and return None."""
@@ -132,6 +137,14 @@ def _spaces(source, found):
     return spaces
 
 
+def _say_no_features(source):
+    more = f", and {source.why_no_features}" if source.why_no_features else ""
+    return (
+        "the results hold no features of wells: a run on a table of profiles does not write "
+        f"profiles.parquet{more}"
+    )
+
+
 def _finite(table, found, what):
     names = embedding_columns(table)
     finite = np.isfinite(table[names].to_numpy(dtype=float)).all(axis=0)
@@ -157,10 +170,9 @@ def _controls(source, found, random_state):
         if part is not None:
             part.insert(0, "space", space)
             parts.append(part.assign(trained_on="seen"))  # every row of a run trains it, controls too
-    absent = "the results hold no {}: a run on a table of profiles does not write {}"
     known = () if source.run_quality is None else set(source.run_quality["space"])
     if source.features is None and "features" not in known:
-        found.impossible["controls in features"] = absent.format("features of wells", "profiles.parquet")
+        found.impossible["controls in features"] = _say_no_features(source)
     if source.counts is None:
         found.impossible["controls in cell_count"] = f"there is no {CELL_COUNT}"
     return _with_run_quality(_concat(parts), source.run_quality)
@@ -301,11 +313,22 @@ def _archetypes(source, found, random_state):
     return quality if reason is None else quality.assign(reason=reason)
 
 
-def _replicates(compute):
+def _replicates(name):
     def judged(source, found, random_state):
-        replicate, negative, plate = _need(source, "replicates", "controls", "plate")
-        options = {"replicate": replicate, "negative": negative, "plate": plate}
-        return compute(source.wells, **options, random_state=random_state)
+        _need(source, "replicates", "controls", "plate")
+        if "replicates" not in found.shared:
+            names = [] if source.features is None else _finite(source.features, found, "features")
+            spaces = take_replicate_spaces(source, names, N_PCA, random_state)
+            found.shared["replicates"] = spaces
+            found.notes += spaces.notes
+            if source.features is None:
+                found.impossible["replicates in features"] = _say_no_features(source)
+            if source.counts is None:
+                found.impossible["replicates in cell_count"] = f"there is no {CELL_COUNT}"
+        parts = compute_in_spaces(
+            COMPUTE[name], found.shared["replicates"], source.roles, found, name, random_state
+        )
+        return _concat(parts)
 
     return judged
 
@@ -320,6 +343,6 @@ _TABLES = {
     "b_scores": _b_scores,
     "fields": _fields,
     "archetypes": _archetypes,
-    "replicate_precision": _replicates(compute_replicate_precision),
-    "replicate_correlation": _replicates(compute_replicate_correlation),
+    "replicate_precision": _replicates("replicate_precision"),
+    "replicate_correlation": _replicates("replicate_correlation"),
 }

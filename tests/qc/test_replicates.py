@@ -78,6 +78,42 @@ def test_correlation_is_the_median_of_pairs():
     assert found["is_replicating"].iloc[:5].all()
 
 
+def make_counts(seed, shift, n_treatments=40):
+    """Whole numbers of cells, of which many are equal; half of the treatments kill some."""
+    table = make_replicates([seed, 6], 0.0, n_treatments=n_treatments)
+    rng = np.random.default_rng([seed, 7])
+    number = table["Metadata_Compound"].str.removeprefix("c").replace("DMSO", str(n_treatments)).astype(int)
+    mean = np.where(number < n_treatments // 2, 6 + shift, 6)
+    metadata = table[[c for c in table if c.startswith("Metadata_")]]
+    return metadata.assign(Cells=rng.poisson(mean).astype(float))
+
+
+def test_in_a_single_column_wells_are_ranked_by_distance_without_favor_in_ties():
+    shares, means = [], []
+    for seed in range(6):
+        table = make_counts(seed, 0)
+        found = measure(compute_replicate_precision, table, features=["Cells"], n_null=500)
+        means.append(found["normalized"].mean())
+        shares.append(measure(compute_replicate_correlation, table)["is_replicating"].mean())
+    assert np.mean(means) == pytest.approx(0, abs=0.03)  # replicates first in a tie: .3
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.045)
+
+
+def test_a_single_column_that_differs_is_found():
+    table = make_counts(0, 60)
+    found = measure(compute_replicate_precision, table, features=["Cells"], n_null=2000)
+    is_active = found["replicate"].str[1:].astype(int) < 20
+    assert found.loc[is_active, "is_retrieved"].mean() > 0.9
+    assert found.loc[~is_active, "is_retrieved"].mean() < 0.1
+    alike = measure(compute_replicate_correlation, table)
+    assert alike["correlation"].isna().all()
+    row = alike.set_index("replicate").loc["c3"]
+    values = table.loc[table["Metadata_Compound"] == "c3", "Cells"].to_numpy()
+    own = table.loc[table["Metadata_ControlType"] != "negative", "Cells"].to_numpy()
+    pairs = np.abs(values[:, None] - values)[np.triu_indices(4, 1)] / own.std()
+    assert row["similarity"] == pytest.approx(-np.median(pairs), abs=1e-3)
+
+
 def test_unlike_treatments_replicate_as_often_as_chance():
     shares = [
         measure(compute_replicate_correlation, make_replicates([s, 4], 0.0, n_treatments=40))[

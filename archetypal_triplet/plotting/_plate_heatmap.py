@@ -222,12 +222,17 @@ class PlateHeatmapDisplay:
     def _draw_cells(self, cells, **options):
         n_rows, n_columns = cells.shape[:2]
         is_large = n_rows * n_columns > _MAX_VECTOR_WELLS
+        if not is_large:
+            style = {"color": "white", "linewidth": min(0.6, self._well_points((n_rows, n_columns)) / 25)}
+            for at in np.arange(1, n_rows) - 0.5:
+                self.ax_.axhline(at, zorder=1.5, **style)
+            for at in np.arange(1, n_columns) - 0.5:
+                self.ax_.axvline(at, zorder=1.5, **style)
         return self.ax_.pcolormesh(
             np.arange(n_columns + 1) - 0.5,
             np.arange(n_rows + 1) - 0.5,
             cells,
-            edgecolors="none" if is_large else "white",
-            linewidth=0.0 if is_large else min(0.6, self._well_points((n_rows, n_columns)) / 25),
+            edgecolors="none",
             rasterized=is_large,
             zorder=1,
             **options,
@@ -258,6 +263,7 @@ class PlateHeatmapDisplay:
             colors = {kind: color for kind, color in CONTROL_COLORS.items() if (shown == kind).any()}
         else:
             is_control, strength = kinds[has_value] != "", np.zeros(has_value.sum())
+            is_control &= not is_control.all()  # nothing would be left to color
             shown, colors = assign_colors(labels[has_value], is_control, strength, MAX_CLASSES)
         to_rgba = import_optional("matplotlib.colors", extra="screens").to_rgba
         cells = np.full((*labels.shape, 4), to_rgba(OTHER_COLOR))

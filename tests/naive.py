@@ -4,6 +4,8 @@ One section a room. Nothing here is clever, and nothing here imports the package
 """
 
 import numpy as np
+from scipy import stats
+from scipy.optimize import brentq, least_squares
 
 # --- labels ---------------------------------------------------------------------------------------------
 
@@ -255,3 +257,63 @@ def naive_aggregate(groups, X, how):
         rows.setdefault(tuple(group), []).append(x)
     reduce = {"mean": np.mean, "median": np.median}[how]
     return {group: reduce(own, axis=0) for group, own in rows.items()}
+
+
+# --- dose response --------------------------------------------------------------------------------------
+
+
+def naive_curve(dose, bottom, top, ec50, hill):
+    """Response of one well."""
+    return bottom + (top - bottom) / (1.0 + (ec50 / dose) ** hill)
+
+
+def naive_curve_fit(doses, responses, vehicle=None, vehicle_weight=0.0, fixed_ec50=None):
+    """Least squares over all four parameters by a general solver from many starts.
+
+    Returns bottom, top, EC50, Hill slope, and the residual sum of squares.
+    """
+    doses, responses = np.asarray(doses, dtype=float), np.asarray(responses, dtype=float)
+
+    def unpack(values):
+        log_ec50 = np.log10(fixed_ec50) if fixed_ec50 is not None else values[3]
+        return values[0], values[1], 10**log_ec50, 10 ** values[2]
+
+    def residuals(values):
+        bottom, top, ec50, hill = unpack(values)
+        found = [naive_curve(d, bottom, top, ec50, hill) - r for d, r in zip(doses, responses, strict=True)]
+        if vehicle_weight:
+            found.append(np.sqrt(vehicle_weight) * (bottom - vehicle))
+        return np.array(found)
+
+    low, high = np.log10(doses.min()) - 1, np.log10(doses.max()) + 1
+    lower, upper = [-np.inf, -np.inf, np.log10(0.25)], [np.inf, np.inf, 1.0]
+    if fixed_ec50 is None:
+        lower, upper = [*lower, low], [*upper, high]
+    best = None
+    for log_hill in (-0.2, 0.2, 0.6):
+        for log_ec50 in np.linspace(low, high, 9)[1:-1] if fixed_ec50 is None else (None,):
+            start = [responses.min(), responses.max(), log_hill]
+            for ends in (start, [start[1], start[0], log_hill]):
+                x = [*ends, log_ec50] if log_ec50 is not None else ends
+                found = least_squares(residuals, x, bounds=(lower, upper), xtol=1e-12, ftol=1e-12)
+                if best is None or found.cost < best.cost:
+                    best = found
+    return (*unpack(best.x), 2 * best.cost)
+
+
+def naive_ec50_interval(doses, responses, confidence_level):
+    """Where the best curve through a given EC50 becomes too bad, on both sides; 0, inf: not where tested."""
+    *_, ec50, _, rss = naive_curve_fit(doses, responses)
+    df = len(doses) - 4
+    allowed = rss * (1 + stats.f.ppf(confidence_level, 1, df) / df)
+
+    def excess(log_ec50):
+        return naive_curve_fit(doses, responses, fixed_ec50=10**log_ec50)[-1] - allowed
+
+    ends = []
+    for limit, beyond in ((min(doses), 0.0), (max(doses), np.inf)):
+        if excess(np.log10(limit)) <= 0:
+            ends.append(beyond)
+        else:
+            ends.append(10 ** brentq(excess, np.log10(ec50), np.log10(limit), xtol=1e-6))
+    return tuple(ends)

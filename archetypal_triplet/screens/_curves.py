@@ -77,7 +77,6 @@ def compute_response(dose, bottom, top, log_ec50, log_hill):
 def _number_levels(wells):
     """Number of the dose of each well within its compound, from 0; wells are sorted by dose."""
     steps = np.diff(wells.dose, axis=1) > 1e-9
-    steps &= wells.is_well[:, 1:]
     return np.concatenate([np.zeros((len(steps), 1), dtype=int), np.cumsum(steps, axis=1)], axis=1)
 
 
@@ -280,9 +279,9 @@ def _compute_covariance(wells, weight, parameters, variance):
 
 
 def _fit_block(wells, confidence_level):
+    low, high = wells.dose[:, 0], np.where(wells.is_well, wells.dose, -np.inf).max(axis=1)
+    wells = wells._replace(dose=np.where(wells.is_well, wells.dose, high[:, None]))  # no dose of its own
     level, has_vehicle = _number_levels(wells), wells.vehicle_weight > 0
-    low = wells.dose[:, 0]
-    high = np.where(wells.is_well, wells.dose, -np.inf).max(axis=1)
     grid = _make_grid(low, high)
     shape = _compute_shape(_sum_up(wells, level, wells.is_well.astype(float)), *grid)
     is_outlier = _find_outliers(wells, level, shape, grid, N_PARAMETERS - has_vehicle)

@@ -13,7 +13,6 @@ from archetypal_triplet.report._parts import (
     Lines,
     Missing,
     Row,
-    Section,
     Table,
     as_table,
     count,
@@ -23,6 +22,7 @@ from archetypal_triplet.report._parts import (
 )
 from archetypal_triplet.report._strip import draw_run_order
 from archetypal_triplet.report._summary import draw_summary
+from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.runs._assay_summary import summarize_assay
 
 SPACES = {
@@ -65,15 +65,7 @@ def make_overview(inputs, writer):
     right = [_make_quality(inputs)]
     parts = [Row([_Column(left), _Column(right)]), draw_summary(inputs, writer), _stand_out(inputs)]
     parts += _make_plates(inputs)
-    return Section(
-        "overview",
-        "Overview",
-        "Start with the table of the controls: a Z′ near 1 means that positive and negative controls can be "
-        "told apart well by well, below 0 their distributions overlap; the interval says how sure that is.",
-        "Numbers of wells that trained the map describe this map and are no estimate for the next plate, and "
-        "well separated controls do not say that weaker phenotypes are found.",
-        parts,
-    )
+    return make_section("overview", parts)
 
 
 def _Column(parts):

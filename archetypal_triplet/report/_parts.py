@@ -143,6 +143,15 @@ class Folded:
 
 
 @dataclass
+class Block:
+    """Parts under a heading of their own."""
+
+    heading: str
+    parts: list
+    kind = "block"
+
+
+@dataclass
 class Row:
     """Parts side by side where the page is wide."""
 
@@ -169,6 +178,9 @@ class Section:
     reading: str
     limits: str
     parts: list
+
+
+GROUPS = (Block, Folded, Row)  # hold parts
 
 
 def text(value, *, title=""):

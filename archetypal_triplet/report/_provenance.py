@@ -3,19 +3,19 @@
 import hashlib
 import json
 
-from archetypal_triplet import plotting
 from archetypal_triplet._utils._columns import PSEUDOLABEL
+from archetypal_triplet.plotting import TrainingDisplay
 from archetypal_triplet.report._parts import (
     Facts,
     Folded,
     Lines,
     Missing,
-    Section,
     Table,
     as_table,
     number,
     text,
 )
+from archetypal_triplet.report._texts import make_section
 
 _CHECKED = (
     "run.json",
@@ -58,14 +58,7 @@ def make_provenance(inputs, writer, options):
         Folded("Hashes", [_make_hashes(inputs)]),
         Folded("Thresholds of assay quality and their sources", [_make_thresholds(inputs)]),
     ]
-    return Section(
-        "provenance",
-        "Provenance",
-        "With the same input, versions, seed, threads and device the run gives the same results; the hashes "
-        "tell whether the files that this page was made from are those that lie in the folder.",
-        "It cannot say whether the plate map was right, or whether the screen was a good one.",
-        [part for part in parts if part is not None],
-    )
+    return make_section("provenance", parts)
 
 
 def _find_facts(inputs, options):
@@ -117,7 +110,7 @@ def _draw_training(inputs, writer):
         )
 
     def plot(figure):
-        plotting.TrainingDisplay.from_table(inputs.history, ax=figure.subplots())
+        TrainingDisplay.from_table(inputs.history, ax=figure.subplots())
 
     return writer.draw(
         "training", plot, size=(7.5, 3.4),

@@ -177,10 +177,9 @@ def _render(jinja2, inputs, made, options):
         version=own,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=made.sections,
-        style="\n".join(_read(name) for name in made.styles),
-        script="\n".join(_read(name) for name in made.scripts),
-        head="\n".join(made.head),
-        tail="\n".join(made.tail),
+        style=f"{_read('report.css')}\n{made.map_style}",
+        library=made.library,
+        script=f"{_read('report.js')}\n{made.map_script}",
     )
 
 

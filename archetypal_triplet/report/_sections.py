@@ -5,9 +5,16 @@ import time
 
 from sklearn.utils import Bunch
 
+from archetypal_triplet.report._archetypes import make_archetypes
+from archetypal_triplet.report._batches import make_batches, make_replicates
+from archetypal_triplet.report._doses import make_doses
+from archetypal_triplet.report._explore import make_maps
+from archetypal_triplet.report._outliers import make_outliers
 from archetypal_triplet.report._overview import make_overview
-from archetypal_triplet.report._parts import Folded, Missing, Row
+from archetypal_triplet.report._parts import GROUPS, Missing
+from archetypal_triplet.report._plates import make_plates
 from archetypal_triplet.report._provenance import make_provenance
+from archetypal_triplet.report._thumbnails import open_images
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +36,12 @@ def make_sections(inputs, writer, options, *, verbose=0):
     Returns
     -------
     sklearn.utils.Bunch
-        ``sections``; ``seconds`` and ``missing`` by section; ``styles`` and ``scripts``, names of files;
-        ``head`` and ``tail``, HTML of the map's library.
+        ``sections``; ``seconds`` and ``missing`` by section;
+        ``library``, ``map_script`` and ``map_style`` of the map.
     """
-    made = Bunch(
-        sections=[], seconds={}, missing={}, styles=["report.css"], scripts=["report.js"], head=[], tail=[]
-    )
-    makers = {
-        "overview": lambda: make_overview(inputs, writer),
-        "provenance": lambda: make_provenance(inputs, writer, options),
-    }
-    for name, make in makers.items():
+    made = Bunch(sections=[], seconds={}, missing={}, library="", map_script="", map_style="")
+    source, why_none = _open_images(inputs, options)
+    for name, make in _list_makers(inputs, source, why_none, writer, options, made).items():
         begin = time.perf_counter()
         section = make()
         made.sections.append(section)
@@ -50,10 +52,34 @@ def make_sections(inputs, writer, options, *, verbose=0):
     return made
 
 
+def _list_makers(inputs, source, why_none, writer, options, made):
+    def make_map():
+        section, made.library, made.map_script, made.map_style = make_maps(inputs, source, why_none, options)
+        return section
+
+    return {
+        "overview": lambda: make_overview(inputs, writer),
+        "map": make_map,
+        "archetypes": lambda: make_archetypes(inputs, source, why_none, writer),
+        "plates": lambda: make_plates(inputs, writer),
+        "doses": lambda: make_doses(inputs, writer),
+        "batches": lambda: make_batches(inputs),
+        "outliers": lambda: make_outliers(inputs, source, writer),
+        "replicates": lambda: make_replicates(inputs),
+        "provenance": lambda: make_provenance(inputs, writer, options),
+    }
+
+
+def _open_images(inputs, options):
+    if options["thumbnails"] == "none":
+        return None, "they were not asked for (thumbnails='none')"
+    return open_images(inputs.folder, inputs.info)
+
+
 def find_missing(parts):
     """Yield what is not there among parts, and in what they hold."""
     for part in parts:
         if isinstance(part, Missing):
             yield part
-        elif isinstance(part, Row | Folded):
+        elif isinstance(part, GROUPS):
             yield from find_missing(part.parts)

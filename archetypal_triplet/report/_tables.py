@@ -1,6 +1,6 @@
 """Tables of a report as files."""
 
-from archetypal_triplet.report._parts import Folded, Row, Table
+from archetypal_triplet.report._parts import GROUPS, Table
 
 
 def find_tables(parts):
@@ -8,7 +8,7 @@ def find_tables(parts):
     for part in parts:
         if isinstance(part, Table):
             yield part
-        elif isinstance(part, Row | Folded):
+        elif isinstance(part, GROUPS):
             yield from find_tables(part.parts)
 
 

@@ -1,0 +1,243 @@
+"""The section on the archetypes: what each one is, where it occurs, and what moves along it."""
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import CONTROL_TYPE, PLATE, SITE, WELL
+from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet._utils._tags import ARCHETYPE, NOTE, TAG
+from archetypal_triplet.plotting import ArchetypeGalleryDisplay, SimplexDisplay
+from archetypal_triplet.plotting._palette import natural_key
+from archetypal_triplet.report._movers import find_movers
+from archetypal_triplet.report._parts import (
+    Block,
+    Facts,
+    Folded,
+    Missing,
+    Row,
+    Table,
+    count,
+    number,
+    share,
+    text,
+)
+from archetypal_triplet.report._texts import make_section
+from archetypal_triplet.report._thumbnails import purest_images
+
+N_IMAGES = 8
+N_MOVERS = 6
+IMAGE_SIZE = 96
+MAX_PLATES = 12  # columns of the table of shares
+MAX_CORNERS = 12  # of the polygon
+
+
+def make_archetypes(inputs, source, why_none, writer):
+    """Make the section.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    source : ImageSource or None
+        Its images.
+    why_none : str
+        Why there are none.
+    writer : FigureWriter
+        Draws its figures.
+
+    Returns
+    -------
+    Section
+        A table of all archetypes, their shares, and a block for each one.
+    """
+    names = inputs.shares
+    parts = [_tabulate(inputs)]
+    if source is None:
+        parts.append(Missing("Images of the archetypes", why_none))
+    else:
+        parts.append(Facts([("Images", source.describe())]))
+    parts += _make_blocks(inputs, source, writer)
+    if 3 <= len(names) <= MAX_CORNERS:
+        parts.append(_draw_simplex(inputs, writer))
+    parts.append(_make_shares(inputs))
+    return make_section("archetypes", parts)
+
+
+def _tabulate(inputs):
+    table = inputs.archetypes.set_index("Archetype")
+    judged = inputs.assay.get("archetypes")
+    judged = None if judged is None else judged.set_index("archetype")
+    tags = _tags(inputs)
+    rows, records = [], []
+    for name in inputs.shares:
+        row = table.loc[name]
+        one = {"archetype": name, "tag": tags.get(name, ("", ""))[0]}
+        one |= {"mean_share": row["Mean_Share"], "n_labeled": row["N_Labeled"]}
+        one["stability"] = row.get("Stability", np.nan)
+        known = {} if judged is None or name not in judged.index else judged.loc[name]
+        for column in ("share_negative", "share_positive", "p_row", "p_column", "p_edge", "artifact_score"):
+            one[column] = known.get(column, np.nan)
+        one["is_artifact"] = bool(known.get("is_artifact", False))
+        one["reason"] = known.get("reason", inputs.reason("archetypes"))
+        one["top_features"] = row.get("Top_Features", "")
+        records.append(one)
+        rows.append(_row_of(one))
+    head = [
+        "archetype", "tag", "mean share", "rows labeled", "stability", "negative", "positive", "row, p",
+        "column, p", "edge, p", "artifact",
+    ]  # fmt: skip
+    titles = {
+        "negative": "mean share in the negative controls",
+        "positive": "mean share in the positive controls",
+        "rows labeled": "rows whose pseudo-label it is",
+        "stability": "how well other labelings with as many archetypes find it again, 0 to 1",
+        "artifact": "whether its purest fields stand alone in their wells",
+        "tag": "what a person has said that it is (tags.csv)",
+    }
+    frame = inputs.archetypes.iloc[:0].__class__(records)
+    caption = "The archetypes that are shown. p: whether shares depend on the place on the plate."
+    return Table("archetypes", caption, head, rows, frame, titles)
+
+
+def _row_of(one):
+    score = one["artifact_score"]
+    flag = "flagged" if one["is_artifact"] else "not flagged" if score == score else None
+    judged = text(flag)
+    judged.title = f"score {score:.2f}" if score == score else str(one["reason"])
+    return [
+        text(one["archetype"].replace("_", " ")),
+        text(one["tag"].replace("_", " ") or None),
+        share(one["mean_share"]),
+        count(one["n_labeled"]),
+        number(one["stability"], reason="there is no other labeling with as many archetypes"),
+        number(one["share_negative"], 1, percent=True, reason="no negative controls"),
+        number(one["share_positive"], 1, percent=True, reason="no positive controls"),
+        *(number(one[f"p_{side}"], 3, reason=one["reason"]) for side in ("row", "column", "edge")),
+        judged,
+    ]
+
+
+def _tags(inputs):
+    if inputs.tags is None:
+        return {}
+    return {row[ARCHETYPE]: (row[TAG], row[NOTE]) for _, row in inputs.tags.iterrows()}
+
+
+def _make_blocks(inputs, source, writer):
+    """One block an archetype: purest images, the compounds that move along it, strongest features."""
+    names, rows = inputs.shares, inputs.rows
+    galleries = None
+    if source is not None:
+        galleries = purest_images(source, rows, rows[names].to_numpy(), N_IMAGES, size=IMAGE_SIZE)
+    movers, why_not = find_movers(inputs)
+    table, tags = inputs.archetypes.set_index("Archetype"), _tags(inputs)
+    blocks = []
+    for i, name in enumerate(names):
+        parts = []
+        if galleries is not None and len(galleries[i].images):
+            parts.append(_draw_gallery(name, galleries[i], rows, writer))
+        beside = [_list_facts(table.loc[name], tags.get(name))]
+        if movers is not None:
+            beside.append(_list_movers(name, movers[movers["archetype"] == name]))
+        blocks.append(Block(name.replace("_", " "), [*parts, Row(beside)]))
+    if movers is None:
+        blocks.append(Missing("Compounds that move along an archetype", why_not))
+    return blocks
+
+
+def _draw_gallery(name, gallery, rows, writer):
+    wells = rows.iloc[gallery.rows]
+    places = _name_places(wells)
+    captions = [f"{place}\n{100 * part:.0f} %" for place, part in zip(places, gallery.shares, strict=True)]
+
+    def plot(figure):
+        ax = figure.subplots()
+        ArchetypeGalleryDisplay.from_images([list(gallery.images)], titles=[""], captions=[captions], ax=ax)
+
+    shown = ", ".join(
+        f"{place} {100 * part:.0f} %" for place, part in zip(places, gallery.shares, strict=True)
+    )
+    return writer.draw(
+        f"gallery_{name.lower()}", plot, size=(1.17 * N_IMAGES, 1.75),
+        alt=f"The images with the largest share of {name.replace('_', ' ').lower()}: {shown}.",
+        caption="Largest share first, one image a well at most.",
+    )  # fmt: skip
+
+
+def _name_places(rows):
+    columns = [c for c in (PLATE, WELL, SITE) if c in rows]
+    columns = [c for c in columns if c == WELL or rows[c].nunique() > 1]
+    return [" ".join(str(part) for part in row) for row in rows[columns].itertuples(index=False)]
+
+
+def _list_facts(row, tag):
+    pairs = [("Strongest features", row.get("Top_Features", "–"))]
+    for column, word in (
+        ("Typical_Compound", "Typical compounds"),
+        ("Typical_ControlType", "Typical controls"),
+    ):
+        if column in row and row[column] == row[column]:
+            pairs.append((word, row[column]))
+    pairs.append(("Typical rows", row["Typical_Rows"]))
+    if tag is not None:
+        pairs.append(("Tag", tag[0].replace("_", " ") + (f": {tag[1]}" if tag[1] else "")))
+    return Facts(pairs)
+
+
+def _list_movers(name, movers):
+    rows = [
+        [
+            text(one["compound"]),
+            number(one["change"], 1, percent=True),
+            number(one["rho"]),
+            count(one["n_wells"]),
+        ]
+        for _, one in movers.head(N_MOVERS).iterrows()
+    ]
+    head = ["compound", "change", "ρ with dose", "wells"]
+    titles = {
+        "change": "mean share of its wells, less that of the negative controls of the same plates",
+        "ρ with dose": "rank correlation of share and dose, from 4 doses on",
+    }
+    caption = "Compounds that move along it most"
+    return Table(f"movers_{name.lower()}", caption, head, rows, movers, titles)
+
+
+def _draw_simplex(inputs, writer):
+    color = CONTROL_TYPE if CONTROL_TYPE in inputs.wells else None
+
+    def plot(figure):
+        SimplexDisplay.from_table(inputs.wells, color=color, ax=figure.subplots())
+
+    return writer.draw(
+        "simplex", plot, size=(7.0, 5.2),
+        alt="Wells as mixtures of the archetypes, which stand on the corners of a polygon.",
+        caption="Wells as mixtures: the nearer to a corner, the larger the share of that archetype. Wells in "
+        "the middle may be mixtures of any of them.",
+    )  # fmt: skip
+
+
+def _make_shares(inputs):
+    """Mean share by kind of control and by plate."""
+    wells, plate, names = inputs.wells, inputs.roles["plate"], inputs.shares
+    groups = {}
+    if CONTROL_TYPE in wells:
+        for kind, part in wells.groupby(wells[CONTROL_TYPE].astype(str)):
+            groups[kind] = part[names].mean()
+    plates = {}
+    if plate is not None:
+        for one, part in wells.groupby(wells[plate].astype(str)):
+            plates[one] = part[names].mean()
+    plates = {name: plates[name] for name in sorted(plates, key=natural_key)}
+    frame = wells.iloc[:0].__class__({"all wells": wells[names].mean(), **groups, **plates})
+    frame = frame.rename_axis("archetype").reset_index()
+    shown = [*groups, *list(plates)[:MAX_PLATES]]
+    rows = [
+        [text(row["archetype"].replace("_", " ")), *(number(row[c], 1, percent=True) for c in shown)]
+        for _, row in frame.iterrows()
+    ]
+    more = len(plates) - MAX_PLATES
+    note = f" {count_of(more, 'more plate')} in the file." if more > 0 else ""
+    caption = f"Mean share by kind of control and by plate.{note}"
+    return Folded(
+        "Shares by control and plate", [Table("shares", caption, ["archetype", *shown], rows, frame)]
+    )

@@ -1,0 +1,150 @@
+"""The section on outliers: fields unlike their well, odd control wells, wells with few cells."""
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import (
+    CELL_COUNT,
+    COMPOUND,
+    CONTROL_TYPE,
+    FLAG_REASON,
+    IS_FLAGGED,
+    SITE,
+    WELL_DISTANCE,
+)
+from archetypal_triplet._utils._frames import embedding_columns, select_rows
+from archetypal_triplet.plotting import ArchetypeGalleryDisplay
+from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
+from archetypal_triplet.report._texts import make_section
+
+N_IMAGES = 8
+N_WELLS = 12
+MIN_CONTROLS = 4  # a median of fewer says little
+
+
+def make_outliers(inputs, source, writer):
+    """Make the section.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    source : ImageSource or None
+        Its images.
+    writer : FigureWriter
+        Draws its figures.
+
+    Returns
+    -------
+    Section
+        Fields, control wells, wells with few cells.
+    """
+    parts = [*_make_fields(inputs, source, writer), _tabulate_controls(inputs), _tabulate_cells(inputs)]
+    return make_section("outliers", parts)
+
+
+def _make_fields(inputs, source, writer):
+    table = inputs.assay.get("fields")
+    if table is None:
+        return [Missing("Fields", inputs.reason("fields"))]
+    table = table.sort_values(WELL_DISTANCE, ascending=False, kind="stable", na_position="last")
+    flagged = table[IS_FLAGGED].fillna(False).astype(bool)
+    keys = [c for c in (inputs.roles["plate"], inputs.roles["well"], SITE) if c in table]
+    shown = table[flagged].head(N_SHOWN)
+    rows = [
+        [*(text(row[key]) for key in keys), number(row[WELL_DISTANCE]), text(row[FLAG_REASON])]
+        for _, row in shown.iterrows()
+    ]
+    head = [*(str(key).removeprefix("Metadata_").lower() for key in keys), "distance", "why"]
+    caption = f"{flagged.sum():,} of {len(table):,} fields are flagged. The farthest first; the file has all."
+    parts = [Table("fields", caption, head, rows, table, n_rows=int(flagged.sum()))]
+    if source is not None and len(shown):
+        figure = _draw_fields(shown.head(N_IMAGES), keys, source, writer)
+        parts += [figure] if figure is not None else []
+    return parts
+
+
+def _draw_fields(rows, keys, source, writer):
+    rows = rows[source.has(rows)]
+    if not len(rows):
+        return None
+    images = list(source.take(rows, 128))
+    captions = [" ".join(str(part) for part in row) for row in rows[keys].itertuples(index=False)]
+
+    def plot(figure):
+        ArchetypeGalleryDisplay.from_images([images], titles=[""], captions=[captions], ax=figure.subplots())
+
+    return writer.draw(
+        "outliers", plot, size=(1.17 * N_IMAGES, 1.75),
+        alt=f"The flagged fields farthest from their wells: {', '.join(captions)}.",
+        caption="The flagged fields that are farthest from the other fields of their wells.",
+    )  # fmt: skip
+
+
+def find_odd_controls(inputs):
+    """Measure how far each negative control lies from the others of its plate.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    DataFrame or None
+        The controls with ``distance`` (to the median of the controls of its plate, in the embedding) and
+        ``score`` (how many MAD its log lies above the median of all controls), the farthest first; None where
+        no plate has 4.
+    """
+    query, plate = inputs.roles["controls"], inputs.roles["plate"]
+    if query is None:
+        return None
+    wells = inputs.wells[np.asarray(select_rows(inputs.wells, query, allow_empty=True))]
+    plates = wells[plate].astype(str) if plate is not None else wells.index * 0
+    wells = wells[wells.groupby(plates)[wells.columns[0]].transform("size") >= MIN_CONTROLS]
+    if not len(wells):
+        return None
+    values = wells[embedding_columns(wells)].astype(float)
+    groups = wells[plate].astype(str) if plate is not None else wells.index * 0
+    distance = np.sqrt(((values - values.groupby(groups).transform("median")) ** 2).sum(axis=1))
+    log = np.log(distance.clip(lower=np.finfo(float).tiny))
+    spread = 1.4826 * (log - log.median()).abs().median()
+    score = (log - log.median()) / spread if spread > 0 else log * 0.0
+    return wells.assign(distance=distance, score=score).sort_values("score", ascending=False, kind="stable")
+
+
+def _tabulate_controls(inputs):
+    table = find_odd_controls(inputs)
+    if table is None:
+        return Missing(
+            "Control wells", "no negative controls are known, or no plate has four of them (--controls)"
+        )
+    keys = [c for c in (inputs.roles["plate"], inputs.roles["well"]) if c is not None]
+    rows = [
+        [*(text(row[key]) for key in keys), number(row["distance"]), number(row["score"], 1)]
+        for _, row in table.head(N_WELLS).iterrows()
+    ]
+    head = [*(str(key).removeprefix("Metadata_").lower() for key in keys), "distance", "MAD"]
+    titles = {"MAD": "how far the log of the distance lies above the median, in median absolute deviations"}
+    caption = "Negative-control wells farthest from the median of the controls of their plate."
+    frame = table[[*keys, "distance", "score"]]
+    return Table("control_wells", caption, head, rows, frame, titles)
+
+
+def _tabulate_cells(inputs):
+    if CELL_COUNT not in inputs.wells or not inputs.wells[CELL_COUNT].notna().any():
+        return Missing("Wells with few cells", "the results do not hold the number of cells")
+    columns = [inputs.roles["plate"], inputs.roles["well"], CONTROL_TYPE, COMPOUND, inputs.roles["dose"]]
+    columns = [c for c in columns if c is not None and c in inputs.wells]
+    table = inputs.wells[[*columns, CELL_COUNT]].sort_values(CELL_COUNT, kind="stable")
+    rows = [
+        [
+            *(number(row[c], 3) if c == inputs.roles["dose"] else text(row[c]) for c in columns),
+            count(row[CELL_COUNT]),
+        ]
+        for _, row in table.head(N_WELLS).iterrows()
+    ]
+    head = [*(str(c).removeprefix("Metadata_").lower() for c in columns), "cells"]
+    median = inputs.wells[CELL_COUNT].median()
+    return Table(
+        "few_cells", f"Wells with the fewest cells (median of all wells: {median:,.0f}).", head, rows, table
+    )

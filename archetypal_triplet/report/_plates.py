@@ -1,0 +1,178 @@
+"""The section on the plates: heat maps of every share, of the control axis, of cells and doses."""
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE
+from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._wells import parse_well
+from archetypal_triplet.plotting import PlateHeatmapDisplay
+from archetypal_triplet.plotting._choices import clip_label, make_norm
+from archetypal_triplet.plotting._palette import natural_key
+from archetypal_triplet.report._axis import AXIS, name_of
+from archetypal_triplet.report._parts import Folded, Missing, Table, count, number, text
+from archetypal_triplet.report._texts import make_section
+
+MAX_PLATES = 6  # on one figure; the viewer shows any
+_COLUMNS = 3
+_EFFECTS = ("row", "column", "edge")
+
+
+def make_plates(inputs, writer):
+    """Make the section.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    writer : FigureWriter
+        Draws its figures.
+
+    Returns
+    -------
+    Section
+        Figures, one a column, and the table of effects of position.
+    """
+    parts = []
+    reason = _why_none(inputs)
+    if reason:
+        parts.append(Missing("Heat maps", reason))
+    else:
+        if AXIS not in inputs.wells:
+            parts.append(Missing("The axis between the controls", inputs.reason(AXIS)))
+        names, note = choose_plates(inputs)
+        for i, column in enumerate(list_columns(inputs)):
+            figure = _draw(inputs, column, names, note, writer)
+            heading = name_of(column)
+            parts.append(Folded(heading[:1].upper() + heading[1:], [figure], open=i == 0))
+    parts.append(_tabulate_effects(inputs))
+    return make_section("plates", parts)
+
+
+def _why_none(inputs):
+    plate, well = inputs.roles["plate"], inputs.roles["well"]
+    for name, role in (("plates", plate), ("wells", well)):
+        if role is None:
+            return f"there is no column of {name}; name it with --{name[:-1]}"
+    try:
+        for name in inputs.wells[well].unique():
+            parse_well(name)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def list_columns(inputs):
+    """List what is drawn: the axis between the controls, all shares, cells, doses.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    list of str
+        Columns of the wells.
+    """
+    wells = inputs.wells
+    first = [AXIS] if AXIS in wells else []
+    more = [c for c in (CELL_COUNT, inputs.roles["dose"]) if c is not None and c in wells]
+    return [*first, *inputs.shares, *more]
+
+
+def choose_plates(inputs):
+    """Choose the plates that are drawn: all, or those with the clearest effects of position.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    names : list of str
+        In natural order.
+    note : str
+        Which they are, if not all.
+    """
+    names = sorted(inputs.wells[inputs.roles["plate"]].astype(str).unique(), key=natural_key)
+    if len(names) <= MAX_PLATES:
+        return names, ""
+    table = inputs.assay.get("positions")
+    sizes = {}
+    if table is not None:
+        part = table[table["scope"] == "plate"]
+        sizes = part.groupby(part["plate"].astype(str))["variance_explained"].max().dropna().to_dict()
+    chosen = sorted(names, key=lambda name: (-sizes.get(name, -np.inf), natural_key(name)))[:MAX_PLATES]
+    what = "with the largest effects of position" if sizes else "that come first"
+    note = f" Of {len(names)} plates the {MAX_PLATES} {what}; the viewer above shows all."
+    return sorted(chosen, key=natural_key), note
+
+
+def _draw(inputs, column, names, note, writer):
+    wells, roles = inputs.wells, inputs.roles
+    table = wells.assign(**{roles["plate"]: wells[roles["plate"]].astype(str)})
+    values = table[column].to_numpy(dtype=float)
+    values = values[np.isfinite(values)]
+    norm = make_norm(values, column) if len(values) else None
+    n_columns = min(len(names), _COLUMNS)
+    n_rows = -(-len(names) // n_columns)
+    width = 5.2 if len(names) == 1 else 3.55
+
+    def plot(figure):
+        axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+        for ax in axes[len(names) :]:
+            ax.remove()
+        for ax, name in zip(axes, names, strict=False):
+            PlateHeatmapDisplay.from_table(
+                table, column, plate=name, plate_column=roles["plate"], well_column=roles["well"],
+                control_column=CONTROL_TYPE, effects=_effects_of(inputs, column, name), norm=norm,
+                cmap="cividis" if column == AXIS else "viridis", ax=ax, legend=name == names[-1],
+            )  # fmt: skip
+            ax.set_title(clip_label(name), loc="left")
+
+    what = name_of(column)
+    safe = column.removeprefix("Metadata_").lower()
+    return writer.draw(
+        f"plates_{safe}", plot, size=(width * n_columns + 1.0, (0.66 * width + 0.55) * n_rows),
+        alt=f"Heat map of {what} on {count_of(len(names), 'plate')}: {', '.join(names)}.",
+        caption=f"{what[:1].upper()}{what[1:]}; all plates on one scale.{note}",
+    )  # fmt: skip
+
+
+def _effects_of(inputs, column, plate):
+    """Find p of the effects of position: those of an archetype, or those of the whole embedding."""
+    judged = inputs.assay.get("archetypes")
+    if judged is not None and column in set(judged["archetype"]):
+        row = judged.set_index("archetype").loc[column]
+        found = {side: float(row[f"p_{side}"]) for side in _EFFECTS}
+        return {side: p for side, p in found.items() if p == p} or None
+    return None
+
+
+def _tabulate_effects(inputs):
+    table = inputs.assay.get("positions")
+    if table is None:
+        return Missing("Effects of position", inputs.reason("positions"))
+    shown = table[table["scope"] == "pooled"].assign(plate="all plates")
+    per_plate = table[table["scope"] == "plate"].sort_values("p_value", kind="stable", na_position="last")
+    if per_plate["plate"].nunique() < 2:
+        per_plate = per_plate.iloc[:0]
+    table = import_optional("pandas", extra="report").concat([shown, per_plate], ignore_index=True)
+    rows = [
+        [
+            text(row["plate"]), text(row["wells"]), text(row["effect"]),
+            number(row["variance_explained"], 1, percent=True), number(row["size"]),
+            number(row["p_value"], 3, reason=row["reason"]), text(row["column"]), count(row["n_wells"]),
+        ]
+        for _, row in table.head(60).iterrows()
+    ]  # fmt: skip
+    head = ["plate", "wells", "effect", "variance", "size", "p", "most in", "n"]
+    titles = {
+        "variance": "share of the variance that the effect explains",
+        "size": "largest difference, in spreads within plates",
+        "wells": "all wells, or the negative controls, which the layout should not make differ",
+    }
+    caption = "Effects of row, column and edge in the embedding, by permutation."
+    return Table("positions", caption, head, rows, table, titles)

@@ -100,7 +100,7 @@ class Browser:
             time.sleep(0.05)
 
     def box(self, node):
-        """Return left and upper edge, width and height of an element, which an expression in JavaScript names."""
+        """Return left and upper edge, width and height of an element, an expression in JavaScript."""
         return self.js(f"const b = ({node}).getBoundingClientRect(); return [b.x, b.y, b.width, b.height]")
 
     # ---- mouse and keys, as the browser gets them from a person
@@ -162,14 +162,15 @@ class Browser:
     # ---- what a person takes home
 
     def wait_for_download(self, start, patience=PATIENCE_S):
-        """Call `start`, and return the file that it downloads."""
-        before = set(self.downloads.iterdir())
+        """Call `start`, and return the file that it downloads; older ones are removed."""
+        for path in self.downloads.iterdir():
+            path.unlink()
         start()
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            new = [p for p in self.downloads.iterdir() if p not in before and p.suffix != ".crdownload"]
-            if new and not list(self.downloads.glob("*.crdownload")):
-                return new[0]
+            found = list(self.downloads.iterdir())
+            if found and not any(path.suffix == ".crdownload" for path in found):
+                return found[0]
             time.sleep(0.05)
         raise AssertionError(f"nothing was downloaded within {patience} s; {self.faults()}")
 

@@ -85,7 +85,8 @@ def test_a_covered_element_is_not_clicked(open_html):
 
 def test_pixels_downloads_and_prints(open_html):
     browser = open_html("""
-        <div style='position:absolute;left:20px;top:10px;width:40px;height:30px;background:#1286fe'></div><a id=a download='x.csv' style='position:absolute;top:100px'>save</a>
+        <div style='position:absolute;left:20px;top:10px;width:40px;height:30px;background:#1286fe'></div>
+        <a id=a download='x.csv' style='position:absolute;top:100px'>save</a>
         <div style='position:absolute;top:4000px'>end</div>
         <script>document.getElementById("a").href = URL.createObjectURL(new Blob(["1,2"]))</script>""")
     np.testing.assert_array_equal(

@@ -18,7 +18,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow browser-test test-nojit test-oldest lint lint-ruff lint-spelling lint-docstrings lint-imports \
+.PHONY: help demo test test-slow has-chromium browser-test test-nojit test-oldest lint lint-ruff lint-spelling lint-docstrings lint-imports \
 	lint-types format doctest docs asv-check quality peers peers-features peers-network gpu coverage clean
 
 help:  ## list the commands
@@ -59,7 +59,14 @@ test: $(VENV)/.with-test  ## all tests but the slow ones and those in a browser
 test-slow: $(VENV)/.with-test  ## the slow tests
 	$(ONE_THREAD) $(PY) -m pytest -n $(PYTEST_WORKERS) -m "slow and not browser"
 
-browser-test: $(VENV)/.with-browser  ## the report in Chromium (needs chromium and its driver: apt install chromium-driver)
+# CHROMIUM and CHROMEDRIVER name them where they are not on the PATH
+has-chromium:
+	@{ test -x "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| command -v google-chrome-stable; } > /dev/null \
+	&& { test -x "$$CHROMEDRIVER" || command -v chromedriver; } > /dev/null || { \
+		echo "Chromium or its driver is not here. On Debian: apt install chromium chromium-driver" >&2; exit 1; }
+
+browser-test: has-chromium $(VENV)/.with-browser  ## the report in Chromium: mouse, keys, downloads, printer
 	$(ONE_THREAD) $(PY) -m pytest tests/report/browser -m browser
 
 test-nojit: $(VENV)/.with-test  ## the kernels' tests with numba switched off (coverage can see them, bounds are checked)

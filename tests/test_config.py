@@ -267,7 +267,7 @@ def test_the_makefile_lists_its_commands():
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = set(re.findall(r"^  make (\S+)", listed, flags=re.M))
     wanted = {"demo", "test", "test-slow", "test-nojit", "test-oldest", "lint", "doctest", "docs"}
-    assert wanted | {"asv-check", "quality", "gpu", "clean"} <= targets
+    assert wanted | {"asv-check", "browser-test", "quality", "gpu", "clean"} <= targets
     steps = re.search(r"for step in (.*); do", (ROOT / ".ci" / "run").read_text()).group(1).split()
     assert set(steps) <= targets
     mentioned = set()

@@ -6,9 +6,49 @@ import math
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from archetypal_triplet.triplets._mining import mine_triplets
+
+
+class _TripletLosses(torch.autograd.Function):
+    """Losses of triplets and their mean; the way back goes through the chosen rows only.
+
+    No `anchor_idx` means that every row is an anchor, in order.
+    """
+
+    @staticmethod
+    def forward(ctx, rows, anchor_idx, positive_idx, negative_idx, margin):
+        ends_idx = torch.cat((positive_idx, negative_idx))
+        anchors = rows if anchor_idx is None else rows.index_select(0, anchor_idx)
+        # (2, n_triplets, embedding_dim): to the positives, to the negatives
+        steps = rows.index_select(0, ends_idx).view(2, *anchors.shape).sub_(anchors)
+        # the derivative of a length at 0 is undefined: a floor far below float32 noise keeps it finite
+        lengths = torch.linalg.vector_norm(steps, dim=2).clamp_min_(1e-6)
+        losses = lengths[0] - lengths[1]
+        losses = functional.softplus(losses) if margin == "soft" else losses.add_(margin).clamp_min_(0)
+        ctx.save_for_backward(anchor_idx, ends_idx, steps, lengths, losses)
+        ctx.margin, ctx.shape = margin, rows.shape
+        ctx.set_materialize_grads(False)
+        return losses, losses.mean()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, by_loss, by_mean):
+        anchor_idx, ends_idx, steps, lengths, losses = ctx.saved_tensors
+        slopes = 0 if by_loss is None else by_loss
+        if by_mean is not None:
+            slopes = slopes + by_mean / len(losses)
+        # 1 - exp(-softplus(x)) is the derivative of softplus at x
+        slopes = slopes * (losses.neg().expm1().neg() if ctx.margin == "soft" else losses.sign())
+        pulls = steps * (torch.stack((slopes, -slopes)) / lengths)[:, :, None]
+        out = steps.new_zeros(ctx.shape).index_add_(0, ends_idx, pulls.flatten(0, 1))
+        if anchor_idx is None:
+            out.sub_(pulls[0]).sub_(pulls[1])
+        else:
+            out.index_add_(0, anchor_idx, pulls[0] + pulls[1], alpha=-1)
+        return out, None, None, None, None
 
 
 def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, margin):
@@ -30,18 +70,7 @@ def compute_triplet_losses(embedding, anchor_idx, positive_idx, negative_idx, ma
     Tensor of shape (n_triplets,), float32
         The losses.
     """
-    rows = embedding.float()
-    anchor = rows.index_select(0, anchor_idx)
-    to_positive = _distance(anchor, rows.index_select(0, positive_idx))
-    to_negative = _distance(anchor, rows.index_select(0, negative_idx))
-    if margin == "soft":
-        return functional.softplus(to_positive - to_negative)
-    return functional.relu(to_positive - to_negative + margin)
-
-
-def _distance(a, b):
-    # the derivative of a square root at 0 is infinite: a floor far below float32 noise keeps it finite
-    return (a - b).square().sum(dim=1).clamp_min(1e-12).sqrt()
+    return _TripletLosses.apply(embedding.float(), anchor_idx, positive_idx, negative_idx, margin)[0]
 
 
 def compute_keep_loss(embedding, inputs):
@@ -97,18 +126,29 @@ class TripletCriterion(nn.Module):
             _check_scalar(main)
             active = embedding.new_tensor(float("nan"))
         else:
-            triplets = mine_triplets(
-                embedding.detach(), labels, mining=self.mining, groups=groups, generator=generator
-            )
-            losses = compute_triplet_losses(embedding, *triplets, self.margin)
-            # without a triplet the sum keeps the graph, so that backward works and yields zeros
-            main = losses.mean() if losses.numel() else embedding.sum() * 0
-            # the soft loss is above 0 always: active are triplets in the wrong order
-            active = (losses.detach() > (math.log(2) if self.margin == "soft" else 0)).float().mean()
+            main, active = self._compute_loss(embedding, labels, groups, generator)
         total = main
         if self.keep_weight:
             total = main + self.keep_weight * compute_keep_loss(embedding, inputs)
         return total, main.detach(), active
+
+    def _compute_loss(self, embedding, labels, groups, generator):
+        """Mean loss of the mined triplets, and the share of active ones."""
+        anchor_idx, positive_idx, negative_idx = mine_triplets(
+            embedding.detach(), labels, mining=self.mining, groups=groups, generator=generator
+        )
+        if not len(anchor_idx):
+            # keeps the graph, so that backward works and yields zeros
+            return embedding.sum() * 0, embedding.new_tensor(float("nan"))
+        if len(anchor_idx) == len(embedding):
+            anchor_idx = None
+        losses, main = _TripletLosses.apply(
+            embedding.float(), anchor_idx, positive_idx, negative_idx, self.margin
+        )
+        losses = losses.detach()
+        # the soft loss is above 0 always: active are triplets in the wrong order
+        active = (losses > math.log(2)).float() if self.margin == "soft" else losses.sign()
+        return main, active.mean()
 
 
 def build_criterion(criterion):

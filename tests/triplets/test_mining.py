@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from archetypal_triplet.triplets import _mining
 from archetypal_triplet.triplets._losses import (
     TripletCriterion,
     compute_effective_rank,
@@ -15,7 +16,14 @@ from archetypal_triplet.triplets._losses import (
     compute_spread,
     compute_triplet_losses,
 )
-from archetypal_triplet.triplets._mining import MINERS, compute_distances, compute_pairs, mine_triplets
+from archetypal_triplet.triplets._mining import (
+    MINERS,
+    find_mates,
+    find_mates_by_pair,
+    find_positives,
+    find_run_length,
+    mine_triplets,
+)
 
 
 def make_batch(seed, n_labels=4, per_label=5, dim=6, dtype=torch.float32):
@@ -29,15 +37,82 @@ def mine(embedding, labels, **kwargs):
     return torch.stack(mine_triplets(embedding, labels, **kwargs)).T.tolist()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def mine_from_distances(embedding, labels, mining):
+    """The rules without chance, read off a matrix of distances and two masks."""
+    distances = torch.cdist(embedding.double(), embedding.double())
+    equal = labels[:, None] == labels
+    same = equal & ~torch.eye(len(labels), dtype=torch.bool)
+    if mining == "batch_hard":
+        positive = distances.masked_fill(~same, -1).argmax(dim=1)
+        negative = distances.masked_fill(equal, torch.inf).argmin(dim=1)
+    else:
+        positive = distances.masked_fill(~same, torch.inf).argmin(dim=1)
+        limit = distances.gather(1, positive[:, None])
+        beyond = distances.masked_fill(equal | (distances <= limit), torch.inf).min(dim=1)
+        farthest = distances.masked_fill(equal, -1).argmax(dim=1)
+        negative = torch.where(beyond.values < torch.inf, beyond.indices, farthest)
+    anchor = (same.any(dim=1) & ~equal.all(dim=1)).nonzero()[:, 0]
+    return torch.stack((anchor, positive[anchor], negative[anchor])).T.tolist()
+
+
+@pytest.mark.parametrize("mining", ["batch_hard", "easy_positive"])
+@pytest.mark.parametrize("layout", ["mixed", "runs", "one label", "all different"])
+@pytest.mark.parametrize("size", [1, 8, 100, 600])
+def test_triplets_are_those_read_off_the_distances(size, layout, mining):
+    generator = torch.Generator().manual_seed(size)
+    embedding = torch.randn(size, 5, generator=generator)
+    labels = {
+        "mixed": torch.randint(7, (size,), generator=generator),
+        "runs": (torch.arange(size) // 4).flip(0),
+        "one label": torch.zeros(size, dtype=torch.int64),
+        "all different": torch.arange(size),
+    }[layout]
+    assert mine(embedding, labels, mining=mining) == mine_from_distances(embedding, labels, mining)
+
+
+@pytest.mark.parametrize("mining", sorted(MINERS))
+@pytest.mark.parametrize(("n_labels", "k"), [(5, 2), (2, 9), (75, 8), (2, 300)])
+def test_runs_of_equal_labels_give_the_triplets_of_the_general_search(n_labels, k, mining, monkeypatch):
+    embedding, _, _ = make_batch(0, n_labels, k)
+    labels = torch.randperm(n_labels, generator=torch.Generator().manual_seed(1)).repeat_interleave(k)
+    assert find_run_length(labels) == k
+    draws = [torch.Generator().manual_seed(2) for _ in range(3)]
+    fast = mine(embedding, labels, mining=mining, generator=draws[0])
+    monkeypatch.setattr(_mining, "find_run_length", lambda labels: None)
+    assert mine(embedding, labels, mining=mining, generator=draws[1]) == fast
+    if mining != "semihard":
+        # lists of another length take other random numbers
+        monkeypatch.setattr(_mining, "find_mates", find_mates_by_pair)
+        assert mine(embedding, labels, mining=mining, generator=draws[2]) == fast
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 0], [0, 1], [0, 0, 1], [0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]])
+def test_other_layouts_are_no_runs(labels):
+    assert find_run_length(torch.tensor(labels)) is None
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_distances_match_the_naive_twin_in_float32(seed, dtype):
-    embedding, _, _ = make_batch(seed, dtype=dtype)
-    distances = compute_distances(embedding)
-    expected = [[naive.naive_distance(x, y) for y in embedding] for x in embedding]
-    assert distances.dtype == torch.float32
-    assert (distances.diagonal() == 0).all()
-    np.testing.assert_allclose(distances, expected, atol=2e-3)
+def test_mates_of_a_device_are_those_of_the_host(seed):
+    _, labels, generator = make_batch(seed)
+    labels = torch.cat((labels, torch.tensor([9, 10])))
+    groups = torch.randint(3, labels.shape, generator=generator)
+    anchors = torch.arange(len(labels))
+    for made in (None, groups):
+        found = []
+        for find in (find_mates, find_mates_by_pair):
+            rows, allowed = find_positives(find(labels), anchors, made)
+            found.append([sorted(r[a].tolist()) for r, a in zip(rows, allowed, strict=True)])
+        expected = [naive.naive_candidates(labels, made, i)[0] for i in anchors.tolist()]
+        assert found == [expected, expected]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_rows_of_another_precision_are_compared_in_float32(dtype):
+    embedding, labels, _ = make_batch(0, per_label=30)
+    embedding = embedding.to(dtype)
+    for mining in ("batch_hard", "easy_positive"):
+        expected = mine(embedding.float(), labels, mining=mining)
+        assert mine(embedding, labels, mining=mining) == expected
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -87,7 +162,7 @@ def test_semihard_triplets_are_among_those_of_pytorch_metric_learning(seed):
     embedding, labels, generator = make_batch(seed, n_labels=8, per_label=8, dim=32)
     theirs = miners.TripletMarginMiner(margin=0.2, type_of_triplets="semihard")(embedding, labels)
     theirs = set(map(tuple, torch.stack(theirs).T.tolist()))
-    distances = compute_distances(embedding)
+    distances = torch.cdist(embedding, embedding)
     n_semihard = 0
     for a, p, n in mine(embedding, labels, generator=generator):
         gap = float(distances[a, n] - distances[a, p])
@@ -122,17 +197,14 @@ def test_random_choices_reach_every_candidate():
     assert len(seen) == 6 * 2 * 3
 
 
-def test_positives_stay_in_the_group_only_where_there_is_no_other():
+@pytest.mark.parametrize("find", [find_mates, find_mates_by_pair])
+def test_positives_stay_in_the_group_only_where_there_is_no_other(find):
     labels, groups = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([0, 0, 1, 0, 0])
-    same, other = compute_pairs(labels, groups)
-    assert same.int().tolist() == [
-        [0, 0, 1, 0, 0],
-        [0, 0, 1, 0, 0],
-        [1, 1, 0, 0, 0],
-        [0, 0, 0, 0, 1],
-        [0, 0, 0, 1, 0],
-    ]
-    assert other.sum() == 12
+    mates = find(labels)
+    rows, allowed = find_positives(mates, torch.arange(5), groups)
+    assert [r[a].tolist() for r, a in zip(rows, allowed, strict=True)] == [[2], [2], [0, 1], [4], [3]]
+    assert bool(mates.is_mixed)
+    assert not bool(find(groups[:2]).is_mixed)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -149,6 +221,44 @@ def test_gradient_is_finite_where_anchor_and_positive_coincide():
     compute_triplet_losses(embedding, index([0]), index([1]), index([2]), 5.0).sum().backward()
     assert torch.isfinite(embedding.grad).all()
     assert embedding.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("margin", [0.2, "soft"])
+@pytest.mark.parametrize("n_triplets", [1, 20, 50])
+def test_gradient_is_that_of_the_formula(n_triplets, margin):
+    embedding, _, generator = make_batch(4)
+    embedding.requires_grad_()
+    triplets = torch.randint(len(embedding), (3, n_triplets), generator=generator)
+    weights = torch.rand(n_triplets, generator=generator)
+    losses = compute_triplet_losses(embedding, *triplets, margin)
+    (gradient,) = torch.autograd.grad((losses * weights).sum(), embedding)
+    anchor, positive, negative = embedding.double()[triplets]
+    # a row and itself are 1e-6 apart, the floor of a distance
+    distances = [((anchor - end).square().sum(1) + 1e-12).sqrt() for end in (positive, negative)]
+    gap = distances[0] - distances[1]
+    plain = functional.softplus(gap) if margin == "soft" else functional.relu(gap + margin)
+    (expected,) = torch.autograd.grad((plain * weights).sum(), embedding)
+    torch.testing.assert_close(losses, plain.float(), atol=2e-6, rtol=0)
+    torch.testing.assert_close(gradient, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("margin", [0.2, "soft"])
+@pytest.mark.parametrize("lonely", [0, 3])
+def test_criterion_is_the_mean_over_the_mined_triplets(lonely, margin):
+    embedding, labels, _ = make_batch(5)
+    labels[:lonely] = torch.arange(lonely) + 100
+    embedding.requires_grad_()
+    total, main, active = TripletCriterion("batch_hard", margin)(embedding, labels)
+    (gradient,) = torch.autograd.grad(total, embedding)
+    triplets = mine_triplets(embedding, labels, mining="batch_hard")
+    assert len(triplets[0]) == len(labels) - lonely
+    losses = compute_triplet_losses(embedding, *triplets, margin)
+    (expected,) = torch.autograd.grad(losses.mean(), embedding)
+    torch.testing.assert_close(gradient, expected, atol=1e-7, rtol=0)
+    assert total.item() == main.item() == pytest.approx(losses.mean().item())
+    assert active.item() == pytest.approx(
+        (losses > (np.log(2) if margin == "soft" else 0)).float().mean().item()
+    )
 
 
 def test_keep_loss_matches_the_naive_twin_and_vanishes_for_the_input_itself():

@@ -24,7 +24,7 @@ from archetypal_triplet._utils._exceptions import CollapseWarning
 from archetypal_triplet.triplets._batches import InstanceBatches, read_ahead
 from archetypal_triplet.triplets._checkpoint import compute_fingerprint
 from archetypal_triplet.triplets._losses import TripletCriterion, compute_triplet_losses
-from archetypal_triplet.triplets._mining import mine_hardest, mine_triplets
+from archetypal_triplet.triplets._mining import mine_triplets
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +59,6 @@ def test_a_soft_margin_learns_and_tells_collapse(blobs):
     assert make(margin="soft", max_steps=60).fit(X, y).score(X, y) > 0.95
     with pytest.warns(CollapseWarning, match=r"loss is 0\.693 \(margin soft\)"):
         make(margin="soft").fit(np.repeat(X[:1], 40, axis=0), np.arange(40) % 4)
-
-
-@pytest.mark.parametrize("size", [1, 7, 100, 600])
-def test_the_hardest_found_at_once_are_those_found_from_distances(size):
-    generator = torch.Generator().manual_seed(size)
-    embedding = torch.randn(size, 5, generator=generator)
-    labels = torch.randint(7, (size,), generator=generator)
-    fast = mine_hardest(embedding, labels)
-    slow = mine_triplets(embedding, labels, mining="batch_hard", groups=torch.zeros_like(labels))
-    for ours, theirs in zip(fast, slow, strict=True):
-        assert torch.equal(ours, theirs)
 
 
 # --- instances ---

@@ -1,11 +1,11 @@
 """What the numbers of assay quality are worth: power, false alarms, coverage, time, each beside its bar.
 
-    python benchmarks/quality/assay.py                          everything, about half an hour on two cores
-    python benchmarks/quality/assay.py --draws 20 noise drift   some sections, fewer draws
-    python benchmarks/quality/assay.py --cache folder artifacts  keeps the features of rendered fields
+    python benchmarks/quality/assay.py                                   everything
+    python benchmarks/quality/assay.py --only noise drift --draws 20     some sections, fewer draws
+    python benchmarks/quality/assay.py --only artifacts --cache folder   keeps the features of rendered fields
 
 Real screens are sought in the folder that ARCHETYPAL_TRIPLET_DATA names, and left out where it is not set.
-The exit code is the number of bars that are missed.
+Seconds of every section are printed beside its bars. The exit code is the number of bars that are missed.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from assay_artifacts import run_artifacts, run_restore
-from sklearn.decomposition import PCA
+from assay_real import run_bbbc013, run_bbbc016, run_bbbc021, say_replicates
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from archetypal_triplet.qc import (
@@ -38,6 +38,8 @@ from archetypal_triplet.qc import (
     compute_variance_explained,
     compute_z_prime,
 )
+from archetypal_triplet.runs._assay_replicates import take_replicate_spaces
+from archetypal_triplet.runs._assay_tables import AssayInput
 
 NEGATIVE, POSITIVE = "Metadata_ControlType == 'negative'", "Metadata_ControlType == 'positive'"
 PLATE_SHAPE = 16, 24
@@ -164,39 +166,6 @@ def run_drift(n_draws):
     return bars
 
 
-def run_bbbc021(n_draws):
-    """DMSO against taxol of BBBC021: the embedding beside features, components and cell count."""
-    from archetypal_triplet import make_archetypal_triplet
-    from archetypal_triplet.datasets import load_bbbc021
-
-    table = load_bbbc021()
-    roles = {"plate": "Metadata_Plate", "controls": NEGATIVE}
-    pipe = make_archetypal_triplet(**roles, random_state=0)
-    embedding = np.asarray(pipe.fit_transform(table))
-    whitened = np.asarray(pipe["normalize"].transform(table))
-    features = table[[c for c in table if not c.startswith("Metadata_")]].to_numpy(float)
-    z = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-12)
-    views = {
-        "embedding": embedding,
-        "whitened": whitened,
-        "raw features": features,
-        "10 components": PCA(10, random_state=0).fit_transform(z),
-    }
-    views["cell count"] = table[["Nuclei_Children_Cells_Count"]].to_numpy(float)
-    chosen = {
-        "negative": table.eval(NEGATIVE).to_numpy(),
-        "positive": table.eval("Metadata_Compound == 'taxol'").to_numpy(),
-    }
-    counts = chosen["negative"].sum(), chosen["positive"].sum()
-    say(f"  {counts[0]} wells of DMSO, {counts[1]} of taxol; they trained the embedding")
-    for name, X in views.items():
-        found = compute_control_separability(X, **chosen, plate=table["Metadata_Plate"], random_state=0)
-        one = found[found["scope"] == "pooled"].set_index("metric")
-        text = ", ".join(f"{m} {r.value:.3f} ({r.low:.2f} to {r.high:.2f})" for m, r in one.iterrows())
-        say(f"  {name:15s} {text}")
-    return []
-
-
 def _make_screen_of_plates(n_plates, n_columns=32, n_archetypes=16):
     table, _, column = make_plates(n_plates, n_columns, 0)
     rng = np.random.default_rng(1)
@@ -258,6 +227,24 @@ def run_scale(n_draws):
     ]
 
 
+def run_replicates(n_draws):
+    """Replicates of 1,000 plates of 384 wells, in the embedding and beside it: time, of a sample of wells."""
+    table = _make_screen_of_plates(n_draws)
+    table = table.assign(Metadata_Count_Cells=np.random.default_rng(2).poisson(100, len(table)))
+    metadata = table[[c for c in table if c.startswith("Metadata_")]]
+    measured = table[[c for c in table if c.startswith("Embedding_")]]
+    features = metadata.join(measured.set_axis([f"Cells_F{i}" for i in range(measured.shape[1])], axis=1))
+    roles = {"plate": "Metadata_Plate", "well": "Metadata_Well", "controls": NEGATIVE}
+    roles["replicates"] = ["Metadata_Compound"]
+    source = AssayInput(wells=metadata.join(measured), roles=roles, features=features, counts=metadata)
+    start = time.perf_counter()
+    names = [c for c in features if c.startswith("Cells_")]
+    spaces = take_replicate_spaces(source, names, 10, 0)
+    say(f"  {len(table)} wells: {'; '.join(spaces.notes)}; {time.perf_counter() - start:.0f} s")
+    say_replicates(say, spaces, roles)
+    return []
+
+
 # section: (function, its number of draws)
 SECTIONS = {
     "noise": (run_noise, 500),
@@ -266,6 +253,9 @@ SECTIONS = {
     "drift": (run_drift, 500),
     "null": (run_null, 2000),
     "scale": (run_scale, 1000),
+    "replicates": (run_replicates, 1000),
+    "bbbc013": (run_bbbc013, 1),
+    "bbbc016": (run_bbbc016, 1),
     "bbbc021": (run_bbbc021, 1),
     "artifacts": (run_artifacts, 20),
     "restore": (run_restore, 20),
@@ -289,31 +279,38 @@ def main(argv=None):
     parser.add_argument(
         "sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; all if none"
     )
-    parser.add_argument("--draws", type=int, help="draws (plates, for null and scale) of a section, at most")
+    parser.add_argument("--only", nargs="+", metavar="section", default=[], help="the same, behind a name")
+    parser.add_argument(
+        "--draws", type=int, help="draws (plates, for null, scale and replicates) of a section, at most"
+    )
     parser.add_argument("--cache", type=Path, help="folder for features of rendered fields")
     parser.add_argument("--scale-here", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.scale_here:
         _run_scale_here(options.scale_here)
         return 0
-    unknown = set(options.sections) - set(SECTIONS)
+    chosen = [*options.sections, *options.only]
+    unknown = set(chosen) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
-    bars = []
+    bars, seconds = [], {}
     with tempfile.TemporaryDirectory() as folder:
         cache = options.cache or Path(folder)
         cache.mkdir(parents=True, exist_ok=True)
-        for name in options.sections or SECTIONS:
+        for name in chosen or SECTIONS:
             function, n_draws = SECTIONS[name]
             n_draws = min(n_draws, options.draws or n_draws)
             start = time.perf_counter()
-            if name == "bbbc021" and not os.environ.get("ARCHETYPAL_TRIPLET_DATA"):
+            if name.startswith("bbbc") and not os.environ.get("ARCHETYPAL_TRIPLET_DATA"):
                 say(f"\n{name}: left out, ARCHETYPAL_TRIPLET_DATA is not set")
                 continue
             say(f"\n{name} ({n_draws}): {function.__doc__.strip().splitlines()[0]}")
-            more = {"cache": cache, "say": say} if name in ("artifacts", "restore") else {}
+            more = {"cache": cache} if name in ("artifacts", "restore") else {}
+            more |= {"say": say} if more or name.startswith("bbbc") else {}
             bars += function(n_draws, **more)
-            say(f"  {time.perf_counter() - start:.0f} s")
+            seconds[name] = time.perf_counter() - start
+            say(f"  {seconds[name]:.0f} s")
+    say("\nseconds: " + ", ".join(f"{name} {one:.0f}" for name, one in seconds.items()))
     missed = [not low <= value <= high for _, value, low, high in bars]
     say("\nbar                                              value   wanted")
     for (name, value, low, high), is_missed in zip(bars, missed, strict=True):

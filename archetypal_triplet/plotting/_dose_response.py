@@ -309,7 +309,7 @@ class DoseResponseDisplay:
         ax.scatter(
             place * step ** (0.5 * spread),
             vehicle,
-            s=0.8 * min(size, 150.0 / np.sqrt(len(vehicle))),
+            s=float(np.clip(100.0 / np.sqrt(len(vehicle)), 4.0, 20.0)),
             marker=CONTROL_MARKERS["negative"],
             color=CONTROL_COLORS["negative"],
             edgecolors="white",
@@ -344,7 +344,7 @@ class DoseResponseDisplay:
     def _label(self, doses):
         ax, parameters = self.ax_, self.parameters
         low, high, step = doses.min(), doses.max(), _place_vehicle(doses)[1]
-        ticks = _choose_ticks(low, high)
+        ticks = _choose_ticks(np.unique(doses))
         labels = [f"{tick:g}" for tick in ticks]
         left = low / step**0.5
         if len(self._get_vehicle()):
@@ -357,16 +357,13 @@ class DoseResponseDisplay:
         ax.xaxis.set_major_formatter(ticker.FixedFormatter(labels))
         ax.xaxis.set_minor_locator(ticker.NullLocator())
         unit = "" if parameters is None else parameters["unit"]
-        name = shorten_name(self.dose_name)
-        name = name.removesuffix(f"_{unit}")
-        ax.set_xlabel(f"{clip_label(name)} ({unit})" if unit else clip_label(name))
+        name = clip_label(shorten_name(self.dose_name).removesuffix(f"_{unit}"))
+        ax.set_xlabel(f"{name} ({clip_label(unit)})" if unit else name)
         ax.set_ylabel(clip_label(shorten_name(self.response_name), 40))
-        lines = [] if self.compound is None else [clip_label(str(self.compound), _WRAP)]
+        lines = [] if self.compound is None else [str(self.compound)]
         if parameters is not None:
             lines += textwrap.wrap(describe_ec50(parameters, self.confidence_level), _WRAP)
-        if lines:
-            # a dollar sign in a name is no formula
-            ax.set_title("\n".join(lines).replace("$", r"\$"), loc="left", fontsize="medium")
+        ax.set_title("\n".join(clip_label(line, _WRAP) for line in lines), loc="left", fontsize="medium")
 
     def _draw_legend(self):
         is_outlier, vehicle = self._get_outliers(), self._get_vehicle()
@@ -414,15 +411,16 @@ def _place_vehicle(doses):
     return distinct[0] / step**_VEHICLE_GAP, step
 
 
-def _choose_ticks(low, high):
-    """Decades between the doses, or also their halves and fifths where there are few."""
-    exponents = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+def _choose_ticks(doses):
+    """Decades between the doses, or also parts of them where there are few, or else the doses themselves."""
+    low, high = doses[0], doses[-1]
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
-        ticks = np.sort(np.outer(factors, 10.0**exponents).ravel())
+        ticks = np.sort(np.outer(factors, decades).ravel())
         ticks = ticks[(ticks > 0.9 * low) & (ticks < 1.1 * high)]
         if len(ticks) >= 3:
-            break
-    return [float(tick) for tick in ticks]
+            return [float(tick) for tick in ticks]
+    return [float(dose) for dose in doses[:: max(len(doses) // 4, 1)]]
 
 
 def _mark_break(ax, place):

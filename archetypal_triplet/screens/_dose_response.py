@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import COMPOUND, METADATA_PREFIX
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, select_rows, shorten
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, select_rows, shorten
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import as_names, check_plates_have_controls, is_numeric, plate_names
 from archetypal_triplet.screens._curves import MAD_TO_SD, N_PARAMETERS, Curves, Wells, fit_curves
@@ -184,7 +184,7 @@ def _explain(found, curves, lowest, highest, alpha):
         elif len(found.unit[c]) > 1:
             reason = f"several units ({shorten(found.unit[c])})"
         elif not found.can_fit[c]:
-            reason = f"{found.n_doses[c]} concentrations; {needed[c]} are needed"
+            reason = f"{count_of(found.n_doses[c], 'concentration')}; {needed[c]} are needed"
         elif not curves.df[c] >= 1:
             reason = f"{int(curves.is_outlier[c].sum())} outliers leave too few wells"
         elif np.isnan(p_value):

@@ -11,6 +11,7 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import as_names, plate_names
 from archetypal_triplet.plotting._axes import draw_side_legend, get_axes, make_marker
 from archetypal_triplet.plotting._choices import clip_label, shorten_name
+from archetypal_triplet.plotting._dose_axis import choose_dose_ticks, describe_ec50, mark_break, place_vehicle
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_COLORS, CONTROL_MARKERS
 from archetypal_triplet.screens._curves import compute_band
 from archetypal_triplet.screens._dose_response import (
@@ -22,35 +23,7 @@ from archetypal_triplet.screens._dose_response import (
 
 _COLOR = CATEGORY_COLORS[3]
 _N_POINTS = 200  # of the curve
-_VEHICLE_GAP = 1.4  # from the lowest dose to the vehicle wells, in steps between doses
 _WRAP = 46  # letters of a line of the title
-
-
-def format_number(value):
-    """Write a number with three digits that count, and as it is spoken: 0.0123, 6.88, 1,200."""
-    if not np.isfinite(value) or value == 0:
-        return f"{value:g}"
-    if 1e-4 <= abs(value) < 1e6:
-        n_decimals = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-        return f"{value:,.{n_decimals}f}"
-    return f"{value:.3g}"
-
-
-def describe_ec50(parameters, confidence_level):
-    """Say an EC50 with its unit and interval, or why there is none."""
-    reason = parameters["reason"]
-    if reason:
-        return f"No EC50: {reason.removeprefix('the EC50 is not determined: ')}"
-    unit = f" {parameters['unit']}" if parameters["unit"] else ""
-    low, high = parameters["ec50_low"], parameters["ec50_high"]
-    if low == 0:
-        interval = f"up to {format_number(high)}"
-    elif np.isinf(high):
-        interval = f"from {format_number(low)}, not bounded above"
-    else:
-        interval = f"{format_number(low)} to {format_number(high)}"
-    level = f"{100 * confidence_level:g} %"
-    return f"EC50 {format_number(parameters['ec50'])}{unit} ({level}: {interval})"
 
 
 class DoseResponseDisplay:
@@ -303,7 +276,7 @@ class DoseResponseDisplay:
         vehicle = self._get_vehicle()
         if not len(vehicle):
             return
-        place, step = _place_vehicle(doses)
+        place, step = place_vehicle(doses)
         # side by side in the order of a fixed shuffle, so that equal values can be counted
         spread = np.random.default_rng(0).permutation(len(vehicle)) / max(len(vehicle) - 1, 1) - 0.5
         ax.scatter(
@@ -343,14 +316,14 @@ class DoseResponseDisplay:
 
     def _label(self, doses):
         ax, parameters = self.ax_, self.parameters
-        low, high, step = doses.min(), doses.max(), _place_vehicle(doses)[1]
-        ticks = _choose_ticks(np.unique(doses))
+        low, high, step = doses.min(), doses.max(), place_vehicle(doses)[1]
+        ticks = choose_dose_ticks(np.unique(doses))
         labels = [f"{tick:g}" for tick in ticks]
         left = low / step**0.5
         if len(self._get_vehicle()):
-            place = _place_vehicle(doses)[0]
+            place = place_vehicle(doses)[0]
             ticks, labels, left = [place, *ticks], ["0", *labels], place / step**0.6
-            _mark_break(ax, np.sqrt(place * low))
+            mark_break(ax, np.sqrt(place * low))
         ax.set_xlim(left, high * step**0.5)
         ticker = import_optional("matplotlib.ticker", extra="screens")
         ax.xaxis.set_major_locator(ticker.FixedLocator(ticks))
@@ -402,37 +375,3 @@ def _choose_vehicles(table, found, plate):
     names = plate_names(table, plate)
     own = names[found.row[0][found.row[0] >= 0]]
     return found.vehicle[np.isin(names[found.vehicle_row], own)]
-
-
-def _place_vehicle(doses):
-    """Where dose 0 is drawn, and the step between doses."""
-    distinct = np.unique(doses)
-    step = float(np.median(distinct[1:] / distinct[:-1])) if len(distinct) > 1 else 2.0
-    return distinct[0] / step**_VEHICLE_GAP, step
-
-
-def _choose_ticks(doses):
-    """Decades between the doses, or also parts of them where there are few, or else the doses themselves."""
-    low, high = doses[0], doses[-1]
-    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for factors in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
-        ticks = np.sort(np.outer(factors, decades).ravel())
-        ticks = ticks[(ticks > 0.9 * low) & (ticks < 1.1 * high)]
-        if len(ticks) >= 3:
-            return [float(tick) for tick in ticks]
-    return [float(dose) for dose in doses[:: max(len(doses) // 4, 1)]]
-
-
-def _mark_break(ax, place):
-    """Two strokes across the axis: dose 0 has no place on a logarithmic scale."""
-    ax.plot(
-        [place / 1.06, place * 1.06],
-        [0.0, 0.0],
-        transform=ax.get_xaxis_transform(),
-        marker=[(-0.6, -1.0), (0.6, 1.0)],
-        markersize=8,
-        linestyle="none",
-        color="black",
-        markeredgewidth=0.8,
-        clip_on=False,
-    )

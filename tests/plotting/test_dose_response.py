@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from archetypal_triplet.plotting import DoseResponseDisplay  # noqa: E402
-from archetypal_triplet.plotting._dose_response import describe_ec50, format_number  # noqa: E402
+from archetypal_triplet.plotting._dose_axis import describe_ec50, format_number  # noqa: E402
 from archetypal_triplet.plotting._palette import CONTROL_COLORS  # noqa: E402
 from archetypal_triplet.screens import compute_dose_response  # noqa: E402
 
@@ -198,8 +198,8 @@ def test_open_intervals_are_said():
     ("options", "message"),
     [
         (
-            {"compound": "activ"},
-            r"compound='activ' does not occur in .*\. Did you mean 'active'\?",
+            {"compound": "active2"},
+            r"compound='active2' does not occur in .*\. Did you mean 'active'\?",
         ),
         ({"compound": "zzz"}, r"compound='zzz' does not occur in .*\. There are active, idle"),
         ({"compound": "DMSO"}, "compound='DMSO' has no well with a concentration above 0"),

@@ -88,6 +88,12 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
         Weight of the keep term, the mean squared difference between the cosines of embedding and standardized
         input over the pairs of a batch. It rescues weak labels. None is 1 for tables with fewer than 4
         labelings, else 0.
+    instance_weight : float, default=0.0
+        Weight of the instance term. Above 0 every sample of a batch is there twice, in two views that differ
+        by augmentation and noise, and for each view the loss adds -log of the share that the sample's other
+        view has among all others, by ``exp(cosine / 0.2)``. Samples of one label are told apart too, so what
+        differs among them is kept: labels alone flatten it. With images 1 improved every score that was
+        measured (the guide has the numbers).
     augment : callable, False or None, default=None
         ``augment(inputs, generator) -> inputs``, applied to each standardized batch (a tensor on the device)
         before the noise; draws only from the torch generator. None is
@@ -147,7 +153,7 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
     n_steps_ : int
         Steps trained, earlier fits under `warm_start` included.
     history_ : list of dict
-        One record per round of 20 steps: `step`, `loss` (mean over the round, without the keep term),
+        One record per round of 20 steps: `step`, `loss` (mean over the round, of labels alone),
         `active` (share of triplets with a loss above 0, or with ``margin="soft"`` in the wrong order; NaN
         with `criterion`), `spread` and `effective_rank` of the last batch's embedding, `lr`, and with
         validation `valid_score`.
@@ -227,6 +233,7 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
         weight_decay=1e-4,
         input_noise=None,
         keep_weight=None,
+        instance_weight=0.0,
         augment=None,
         channels=None,
         crop_size="auto",
@@ -259,6 +266,7 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
         self.weight_decay = weight_decay
         self.input_noise = input_noise
         self.keep_weight = keep_weight
+        self.instance_weight = instance_weight
         self.augment = augment
         self.channels = channels
         self.crop_size = crop_size

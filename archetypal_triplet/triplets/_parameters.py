@@ -25,6 +25,7 @@ CONSTRAINTS = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "input_noise": [Interval(Real, 0, None, closed="left"), None],
     "keep_weight": [Interval(Real, 0, None, closed="left"), None],
+    "instance_weight": [Interval(Real, 0, None, closed="left")],
     "augment": [callable, Options(bool, {False}), None],
     "channels": ["array-like", slice, range, None],
     "crop_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],

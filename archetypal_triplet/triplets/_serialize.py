@@ -23,6 +23,7 @@ _PLAIN = (
     "embedding_dim",
     "groups_column",
     "input_noise",
+    "instance_weight",
     "keep_weight",
     "label_column",
     "labels_per_batch",

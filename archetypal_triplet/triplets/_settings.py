@@ -60,7 +60,7 @@ def settle(embedder, features, window, *, n_labelings):
     Parameters
     ----------
     embedder : TripletEmbedder
-        Its `max_steps`, `input_noise`, `augment`, `keep_weight` and `labeler`.
+        Its `max_steps`, `input_noise`, `augment`, `keep_weight`, `instance_weight` and `labeler`.
     features : ndarray or ImageRows
         The input.
     window : tuple or None
@@ -76,7 +76,7 @@ def settle(embedder, features, window, *, n_labelings):
     Raises
     ------
     ValueError
-        If ``labeler="instances"`` is asked for and two views of a sample would be equal.
+        If ``labeler="instances"`` or `instance_weight` is asked for and two views of a sample would be equal.
     """
     is_images = isinstance(features, ImageRows)
     max_steps, input_noise, keep_weight = embedder.max_steps, embedder.input_noise, embedder.keep_weight
@@ -92,9 +92,12 @@ def settle(embedder, features, window, *, n_labelings):
         augment = ImageAugmentation() if is_images else None
     elif augment is False:
         augment = None
-    if isinstance(embedder.labeler, str) and augment is None and not input_noise and window is None:
+    what = "labeler='instances'" if isinstance(embedder.labeler, str) else None
+    if embedder.instance_weight:
+        what = f"instance_weight={embedder.instance_weight}"
+    if what and augment is None and not input_noise and window is None:
         raise ValueError(
-            "labeler='instances' tells samples from each other by two changed views of each, and nothing "
+            f"{what} tells samples from each other by two changed views of each, and nothing "
             "changes them here: set augment, input_noise or (for images) crop_size."
         )
     return Settings(max_steps, input_noise, augment, keep_weight)

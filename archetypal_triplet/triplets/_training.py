@@ -12,6 +12,7 @@ from archetypal_triplet.triplets._checkpoint import Checkpoint, compute_fingerpr
 from archetypal_triplet.triplets._encoders import UnitLengthEncoder
 from archetypal_triplet.triplets._images import ImageInputs, ImageRows
 from archetypal_triplet.triplets._inputs import standardize
+from archetypal_triplet.triplets._instances import TwoViewBatches, TwoViewCriterion
 from archetypal_triplet.triplets._labels import encode_labels
 from archetypal_triplet.triplets._losses import TripletCriterion
 from archetypal_triplet.triplets._net import STEPS_PER_ROUND, Perturbation, TrainingLoop, TripletNet
@@ -105,13 +106,16 @@ def make_net(embedder, in_shape, *, keep_weight, device):
         The net.
     """
     _check_callbacks(embedder.callbacks)
+    criterion = {"criterion": TripletCriterion}
+    if embedder.instance_weight:
+        criterion = {"criterion": TwoViewCriterion, "criterion__instance_weight": embedder.instance_weight}
     return TripletNet(
         UnitLengthEncoder,
         module__in_shape=tuple(in_shape),
         module__embedding_dim=embedder.embedding_dim,
         module__factory=embedder.module,
         module__factory_kwargs=embedder.module_kwargs,
-        criterion=TripletCriterion,
+        **criterion,
         criterion__mining=embedder.mining,
         criterion__margin=embedder.margin,
         criterion__keep_weight=keep_weight,
@@ -194,8 +198,10 @@ def train_network(embedder, table, codes, scaling, device, previous, *, window=N
         groups = None if groups is None else groups[train]
     if isinstance(inputs, ImageRows):
         inputs = ImageInputs(inputs, *scaling, window=window, device=device)
-    is_instances = isinstance(embedder.labeler, str)
-    batches = (InstanceBatches if is_instances else LabelBatches)(
+    make_batches = TwoViewBatches if embedder.instance_weight else LabelBatches
+    if isinstance(embedder.labeler, str):
+        make_batches = InstanceBatches
+    batches = make_batches(
         inputs if isinstance(inputs, ImageInputs) else torch.from_numpy(inputs),
         codes,
         groups,

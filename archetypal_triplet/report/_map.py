@@ -264,8 +264,8 @@ def _pack_places(thumbnails, order):
         return None
     if len(thumbnails.sheet) != len(order):
         raise ValueError(
-            f"thumbnails has {len(thumbnails.sheet)} pictures for {len(order)} rows. One for each row is needed; "
-            "a negative sheet stands for a row without."
+            f"thumbnails has {len(thumbnails.sheet)} pictures for {len(order)} rows. One for each row is "
+            "needed; a negative sheet stands for a row without."
         )
     places = {key: pack_array(np.asarray(getattr(thumbnails, key))[order].astype(np.int32)) for key in "xy"}
     sheet = np.asarray(thumbnails.sheet)[order].astype(np.int32)

@@ -1,4 +1,4 @@
-"""The drawing surface of a map: Bokeh's glyphs and tools, without data; the page's own script fills them in."""
+"""The drawing surface of a map: Bokeh's glyphs and tools without data, which the page's script fills in."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from archetypal_triplet.plotting._palette import CONTROL_MARKERS, OTHER_COLOR, c
 _SHAPES = {"s": "square", "^": "triangle", "D": "diamond", "o": "circle"}
 _POINT = 1.3 * 96 / 72  # CSS pixels of a typographic point, on a map that is larger than a printed panel
 _CONTROL_GROWTH = 1.3
-_FADED = 0.1  # opacity of what is not selected, as a share of the usual
+_FADED = 0.18  # opacity of what is not selected, as a share of the usual
 _HIGHLIGHT = "#D81B60"
 # from the lowest to the topmost: what has no class of its own, samples, controls
 LAYERS = ("other", "sample", *sorted(CONTROL_MARKERS, key=["untreated", "negative", "positive"].index))
@@ -30,7 +30,8 @@ def make_figure(n_points, height):
     item : dict
         What ``Bokeh.embed.embed_item`` takes. Its models are found by name: ``points`` (the source),
         ``layer-*`` (renderers), ``view-*`` (filters that say which rows a layer draws), ``colors`` (the
-        mapper), ``ring`` and ``found`` (sources of marks), ``tool-*``. The same input gives the same text.
+        mapper), ``found`` (source of the rings around what was searched), ``tool-*``. The same input gives
+        the same text.
     style : dict
         ``size`` (pixels) and ``alpha`` of a point.
     """
@@ -54,7 +55,8 @@ def make_figure(n_points, height):
         outline_line_color=None,
         background_fill_color="#FFFFFF",
     )
-    plot.grid.visible = False
+    plot.center = []
+    plot.title = None
     plot.toolbar.active_drag = plot.select_one({"name": "tool-pan"})
     plot.toolbar.active_scroll = None
     points = models.ColumnDataSource({"x": [], "y": [], "c": []}, name="points")
@@ -63,8 +65,7 @@ def make_figure(n_points, height):
     )
     for layer in LAYERS:
         _add_layer(plot, models, points, colors, layer, size, alpha)
-    for name, (radius, width) in {"found": (9, 2.0), "ring": (13, 2.5)}.items():
-        _add_ring(plot, models, name, size + radius, width)
+    _add_rings(plot, models, size + 9)
     return _rename(embed.json_item(plot)), {"size": size, "alpha": round(alpha, 3)}
 
 
@@ -100,17 +101,11 @@ def _add_layer(plot, models, points, colors, layer, size, alpha):
     renderer.name = f"layer-{layer}"
 
 
-def _add_ring(plot, models, name, size, width):
-    """Rings in white under color, which show on any ground; nothing that can be selected."""
-    source = models.ColumnDataSource({"x": [], "y": []}, name=name)
-    for color, line_width in (
-        ("#FFFFFF", width + 2.5),
-        (_HIGHLIGHT if name == "found" else "#000000", width),
-    ):
-        renderer = plot.scatter(
-            "x", "y", source=source, size=size, fill_color=None, line_color=color, line_width=line_width
-        )
-        renderer.name = f"mark-{name}"
+def _add_rings(plot, models, size):
+    """Rings in color over white, which show on any ground; nothing that can be selected."""
+    source = models.ColumnDataSource({"x": [], "y": []}, name="found")
+    for color, width in (("#FFFFFF", 4.5), (_HIGHLIGHT, 2.0)):
+        plot.scatter("x", "y", source=source, size=size, fill_color=None, line_color=color, line_width=width)
 
 
 def _rename(item):

@@ -48,7 +48,8 @@ def compute_projections(embedding, *, max_fit=20000, random_state=0):
     UMAP (umap-learn; 15 neighbors, fewer where there are few rows; started from the principal components, so
     that the large-scale order is that of the embedding [1]_) and the first two principal components. Above
     `max_fit` rows UMAP is fitted to a random sample of that size, and each of the others lies at the mean of
-    its five nearest rows in the sample, weighted by their closeness. Without umap-learn, and with fewer than 5 rows, there are the principal components alone.
+    its five nearest rows in the sample, weighted by their closeness. Without umap-learn, and with fewer than
+    5 rows, there are the principal components alone.
 
     Parameters
     ----------

@@ -1,22 +1,23 @@
-"""Which rows a map shows when there are more than it can carry: a stratified sample, and a sentence that says so."""
+"""Which rows a map shows when there are more than it can carry: a stratified sample, said in a sentence."""
 
 import numpy as np
 
 from archetypal_triplet._utils._columns import COMPOUND, CONTROL_TYPE, PLATE
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist
 from archetypal_triplet._utils._random import own_random_state
 
 _DEFAULT_BY = (CONTROL_TYPE, COMPOUND, PLATE)
 _FAIR_PART = 10  # a tenth of the points is dealt out evenly, so that what is rare is seen
 
 
-def choose_points(table, max_points, *, by=None, random_state=0):
+def choose_points(table, max_points, *, by=None, noun="row", random_state=0):
     """Choose the rows of a table that a map shows.
 
-    All of them while they are few enough. Else every combination of the values in `by` is a stratum: each gives
-    some rows first (a tenth of the points is dealt out evenly), and the rest goes to the strata in proportion
-    to their rows, so that the map stays an honest picture of where the rows lie and rare strata stay on it.
-    Where there are more strata than points, the last columns of `by` are given up one after the other.
+    All of them while they are few enough. Else every combination of the values in `by` is a stratum: each
+    gives some rows first (a tenth of the points is dealt out evenly), and the rest goes to the strata in
+    proportion to their rows, so that the map stays an honest picture of where the rows lie and rare strata
+    stay on it. Where there are more strata than points, the last columns of `by` are given up one after the
+    other.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ def choose_points(table, max_points, *, by=None, random_state=0):
     by : list of str, default=None
         Columns that make the strata, the most important first; None takes those of ``Metadata_ControlType``,
         ``Metadata_Compound`` and ``Metadata_Plate`` that exist.
+    noun : str, default="row"
+        What a row is called in the sentence ("cell", "well").
     random_state : int, RandomState instance or None, default=0
         Decides which rows of a stratum are taken.
 
@@ -63,7 +66,7 @@ def choose_points(table, max_points, *, by=None, random_state=0):
     check_columns_exist(table, by, parameter="by")
     n = len(table)
     if n <= max_points:
-        return np.arange(n), f"All {count_of(n, 'row')} are shown."
+        return np.arange(n), f"All {n:,} {noun}s are shown." if n != 1 else f"The only {noun} is shown."
     rng = own_random_state(random_state)
     used, codes = _find_strata(table, list(by), max_points)
     quota = _deal_out(np.bincount(codes), int(max_points))
@@ -74,7 +77,7 @@ def choose_points(table, max_points, *, by=None, random_state=0):
     rows = np.sort(order[rank < quota[codes[order]]])
     names = [name.removeprefix("Metadata_") for name in used]
     how = f"a random sample stratified by {_join(names)}" if names else "a random sample"
-    return rows, f"Shown are {len(rows):,} of {n:,} rows, {how}."
+    return rows, f"Shown are {len(rows):,} of {n:,} {noun}s, {how}."
 
 
 def _find_strata(table, by, max_points):

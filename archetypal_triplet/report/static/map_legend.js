@@ -91,9 +91,9 @@ function drawLegend(place, map) {
 
 function listControls(map) {
   const entries = [];
-  map.layers.names.forEach((name, k) => {
-    const marker = CONTROL_MARKERS[name];
-    const count = marker ? map.layers.codes.reduce((sum, code) => sum + (code === k), 0) : 0;
+  Object.entries(CONTROL_MARKERS).forEach(([name, marker]) => {
+    const k = map.layers.names.indexOf(name);
+    const count = map.layers.codes.reduce((sum, code) => sum + (code === k), 0);
     if (count)
       entries.push(legendButton(marker, "#FFFFFF", name, count, () => map.selectWhere((i) => map.layers.codes[i] === k, name)));
   });

@@ -16,8 +16,9 @@ function writeCsv(map, rows) {
   const columns = map.columns.filter((column) => !column.derived);
   const places = map.planes.flatMap((plane) => [[`Map_${plane.name}_1`, plane.x], [`Map_${plane.name}_2`, plane.y]]);
   const lines = [[...columns.map((column) => column.name), ...places.map(([name]) => name)].map(csvCell).join(",")];
+  const written = columns.map((column) => column.levels?.map(csvCell));
   for (const i of rows) {
-    const cells = columns.map((column) => csvCell(column.text(i)));
+    const cells = columns.map((column, k) => (written[k] ? written[k][column.codes[i]] : column.text(i) ?? ""));
     for (const [, values] of places) cells.push(String(Number(values[i].toPrecision(6))));
     lines.push(cells.join(","));
   }
@@ -76,9 +77,12 @@ class SelectionTable {
   }
 
   turn(page) {
+    const label = document.activeElement?.getAttribute("aria-label");
     this.page = page;
     this.draw();
     this.place.querySelector(".atm-scroll").scrollTop = 0;
+    const pager = this.place.querySelector(".atm-pager"); // the focus stays where it was, or near by
+    (pager.querySelector(`[aria-label="${label}"]:enabled`) ?? pager.querySelector("button:enabled")).focus();
   }
 
   draw() {
@@ -103,7 +107,7 @@ class SelectionTable {
       ),
       ...summary,
       this.drawPage(),
-      this.drawPager(),
+      ...this.drawPager(),
     );
   }
 
@@ -142,18 +146,20 @@ class SelectionTable {
   drawPager() {
     const n = this.rows.length;
     const last = Math.ceil(n / PAGE_ROWS) - 1;
-    if (last < 1) return null;
+    if (last < 1) return [];
     const button = (text, label, page, off) =>
       element("button", { type: "button", "aria-label": label, disabled: off, onclick: () => this.turn(page) }, text);
     const [from, to] = [this.page * PAGE_ROWS + 1, Math.min(n, (this.page + 1) * PAGE_ROWS)];
-    return element(
-      "div",
-      { class: "atm-pager" },
-      button("«", "First page", 0, this.page === 0),
-      button("‹", "Page before", this.page - 1, this.page === 0),
-      element("span", {}, `${from.toLocaleString("en")} to ${to.toLocaleString("en")} of ${n.toLocaleString("en")}`),
-      button("›", "Next page", this.page + 1, this.page === last),
-      button("»", "Last page", last, this.page === last),
-    );
+    return [
+      element(
+        "div",
+        { class: "atm-pager", role: "group", "aria-label": "Pages" },
+        button("«", "First page", 0, this.page === 0),
+        button("‹", "Page before", this.page - 1, this.page === 0),
+        element("span", {}, `${from.toLocaleString("en")} to ${to.toLocaleString("en")} of ${n.toLocaleString("en")}`),
+        button("›", "Next page", this.page + 1, this.page === last),
+        button("»", "Last page", last, this.page === last),
+      ),
+    ];
   }
 }

@@ -257,3 +257,14 @@ def test_errors_of_tables(table, ax):
         EmbeddingMapDisplay.from_estimator(3, table)
     with pytest.raises(ValueError, match="color='a' is a column, but X is an array"):
         EmbeddingMapDisplay.from_estimator(PCA(2).fit(np.eye(3)), np.eye(3), color="a", ax=ax)
+
+
+def test_baseline(table, make_axes, find_difference):
+    figure = EmbeddingMapDisplay.from_table(table, color="Truth_Mechanism", ax=make_axes()).figure_
+    assert find_difference(figure, "embedding_map") is None
+
+
+def test_the_comparison_sees_rows_that_change_places(table, make_axes, find_difference):
+    mechanism = np.roll(table["Truth_Mechanism"], 1)
+    figure = EmbeddingMapDisplay.from_table(table, color=mechanism, ax=make_axes()).figure_
+    assert "RMS" in str(find_difference(figure, "embedding_map", may_renew=False))

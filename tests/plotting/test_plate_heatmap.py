@@ -67,7 +67,7 @@ def test_every_well_lies_where_its_name_says_in_all_formats(n_wells, ax):
     display.figure_.draw_without_rendering()
 
 
-@pytest.mark.parametrize("n_wells", PLATE_FORMATS)
+@pytest.mark.parametrize("n_wells", [6, 96, 1536])
 @pytest.mark.parametrize("figsize", [(7.0, 4.8), (2.5, 1.8)])
 def test_labels_of_rows_and_columns_do_not_touch(n_wells, figsize):
     ax = Figure(figsize=figsize, layout="constrained").subplots()

@@ -53,8 +53,8 @@ def take_replicate_spaces(source, features, n_components, random_state):
     -------
     ReplicateSpaces
         The embedding as it is; features and cell count standardized by the plate's negative controls
-        (`compute_standardized_features`); coordinates along the principal axes of these features of the chosen
-        wells. Wells that lack a row in one of the spaces are in none.
+        (`compute_standardized_features`); coordinates along the principal axes of these features, of the
+        chosen wells. Wells that lack a row in one of the spaces are in none.
 
     Notes
     -----

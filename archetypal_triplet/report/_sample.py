@@ -58,9 +58,7 @@ def choose_points(table, max_points, *, by=None, noun="row", random_state=0):
     """
     table = as_pandas(table)
     if max_points < 1:
-        raise ValueError(
-            f"max_points={max_points!r} is too few. At least one point can be shown; the default is 20000."
-        )
+        raise ValueError(f"max_points={max_points!r} is too few. Allowed: 1 or more; the default is 20000.")
     if by is None:
         by = [column for column in _DEFAULT_BY if column in table.columns]
     check_columns_exist(table, by, parameter="by")

@@ -22,8 +22,10 @@ RESULT_COLUMNS = (
     *("r2", "p_value", "p_lack_of_fit", "n_outliers", "reason"),
 )
 _MEDIAN_EFFICIENCY = 2 / np.pi  # a median of normal values varies like the mean of so many fewer
-# a curve is refused if replicates contradict it and it leaves this share of the variance between doses
-_MISFIT_RISK, _MISFIT_SHARE = 0.01, 0.25
+# A curve is refused if replicates contradict it and it leaves this share of the variance between doses. Of
+# simulated responses that rise and fall 2 to 14 % pass (a share of 0.25: 20 %), and of curves under noise that
+# grows with the response 1 % are refused: benchmarks/quality/dose_response.py hump outliers.
+_MISFIT_RISK, _MISFIT_SHARE = 0.01, 0.15
 _UNIT = re.compile(r"_([pnumµμ]?M|[pnuµμm]?g[_/]?m?[lL])$")
 
 
@@ -362,8 +364,8 @@ def compute_dose_response(
 
     The vehicle median weighs as much as all wells of the compound at most, since vehicle wells often lie at
     the plate's edge. Five concentrations are needed, or four with vehicle wells. A response that rises and
-    falls again is refused if replicates contradict the curve (p < 0.01) and it leaves more than a quarter of
-    the variance between doses; without replicates it is not noticed, but ``r2`` is low.
+    falls again is refused if replicates contradict the curve (p < 0.01) and it leaves more than 15 % of the
+    variance between doses; without replicates it is not noticed, but ``r2`` is low.
 
     Of compounds that do nothing about `1 - confidence_level` pass the test. For a list of hits correct
     ``p_value`` for their number.

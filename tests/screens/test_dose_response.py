@@ -287,7 +287,8 @@ def test_large_blocks_are_small_ones(monkeypatch):
     table = table.drop(table.sample(60, random_state=0).index)  # compounds of different numbers of wells
     expected = fit(table)
     monkeypatch.setattr("archetypal_triplet.screens._curves._MAX_BLOCK", 20_000)
-    pd.testing.assert_frame_equal(fit(table), expected, rtol=1e-6)  # a minimum is flat: half the digits
+    # a minimum is flat, so parameters agree to half of the digits; responses are about 1
+    pd.testing.assert_frame_equal(fit(table), expected, rtol=1e-6, atol=1e-6)
 
 
 # --- shape of the answer

@@ -20,8 +20,9 @@ examples:
   archetypal-triplet run plate1/ --dry-run
   archetypal-triplet run plate1/ --plate-map map.csv --nucleus-channel DNA --out results/
 
-The folder of results holds embedding.parquet, archetypes.parquet, map.png, run.json, the model for later
-plates in model/ and, with positive controls, quality.csv. Of images it also holds the features
+The folder of results holds report.html, the page to look at (with the extra report), embedding.parquet,
+archetypes.parquet, map.png, run.json, training.csv, the model for later plates in model/ and, with positive
+controls, quality.csv. Of images it also holds the features
 (cells.parquet or fields.parquet, and profiles.parquet, a row a well) and counts.parquet, a row a field.
 """
 
@@ -66,6 +67,7 @@ def _make_parser():
     _add_run(commands)
     _add_embed(commands)
     _add_qc(commands)
+    _add_report(commands)
     _add_demo(commands)
     return parser
 
@@ -143,6 +145,7 @@ def _add_run(commands):
     run.add_argument("--out", metavar="DIR", default="results", help="folder of results (default: results)")
     run.add_argument("--force", action="store_true", help="replace older results in that folder")
     run.add_argument("--dry-run", action="store_true", help="check the source and all options, write nothing")
+    _add_no_report(run)
     _add_images(run)
     _add_common(run)
     run.set_defaults(function=_run)
@@ -252,6 +255,39 @@ def _add_qc(commands):
     check.set_defaults(function=_qc)
 
 
+def _add_report(commands):
+    report = commands.add_parser(
+        "report",
+        help="write the page that a person looks at: map, archetypes, plates, doses, quality",
+        description="Write the report of a run: one page, report.html, that needs no network and can be "
+        "forwarded, and its figures and tables beside it.",
+    )
+    report.add_argument("results", metavar="RESULTS", help="the folder of results of a run")
+    report.add_argument("--out", metavar="FILE", help="the page to write (default: RESULTS/report.html)")
+    report.add_argument("--title", metavar="TEXT", help="title of the page (default: that of the folder)")
+    report.add_argument("--tags", metavar="FILE", help="table of tagged archetypes")
+    report.add_argument(
+        "--max-points", type=int, default=20000, metavar="N",
+        help="points of the map; of more rows a stratified sample is shown (default: 20000)",
+    )  # fmt: skip
+    report.add_argument(
+        "--thumbnails", default="auto", type=_thumbnails, metavar="auto|none|PIXELS",
+        help="images on the map and beside the archetypes (default: auto, where they are found)",
+    )  # fmt: skip
+    report.add_argument("--force", action="store_true", help="replace an older report there")
+    report.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
+    _add_verbosity(report)
+    report.set_defaults(function=_report)
+
+
+def _thumbnails(value):
+    return int(value) if value.isdigit() else value
+
+
+def _add_no_report(parser):
+    parser.add_argument("--no-report", action="store_true", help="do not write report.html at the end")
+
+
 def _add_demo(commands):
     demo = commands.add_parser(
         "demo",
@@ -266,6 +302,7 @@ def _add_demo(commands):
     demo.add_argument(
         "--size", choices=("small", "full"), default="full", help="small takes seconds (default: full)"
     )
+    _add_no_report(demo)
     _add_common(demo)
     demo.set_defaults(function=_demo)
 
@@ -337,6 +374,7 @@ def _run(arguments):
     result = run(source, **options)
     if not arguments.quiet:
         print(result.summary)
+    _report_after_run(result.folder, arguments)
 
 
 def _embed(arguments):
@@ -365,6 +403,26 @@ def _qc(arguments):
     return 1 if result.failures else 0
 
 
+def _report(arguments):
+    from archetypal_triplet.report import write_report
+    from archetypal_triplet.report._after_run import describe_report
+
+    names = ("out", "title", "tags", "max_points", "thumbnails", "force")
+    options = {name: getattr(arguments, name) for name in names}
+    verbose = 1 if arguments.verbose else 0
+    result = write_report(arguments.results, **options, random_state=arguments.seed, verbose=verbose)
+    if not arguments.quiet:
+        print(describe_report(result))
+
+
+def _report_after_run(folder, arguments):
+    from archetypal_triplet.report._after_run import report_after_run
+
+    line = "" if arguments.no_report else report_after_run(folder, random_state=arguments.seed)
+    if line and not arguments.quiet:
+        print(line)
+
+
 def _demo(arguments):
     from archetypal_triplet import runs
 
@@ -378,6 +436,7 @@ def _demo(arguments):
     )
     if not arguments.quiet:
         print(result.summary)
+    _report_after_run(result.folder, arguments)
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def _draw_gallery(name, gallery, rows, writer):
         f"{place} {100 * part:.0f} %" for place, part in zip(places, gallery.shares, strict=True)
     )
     return writer.draw(
-        f"gallery_{name.lower()}", plot, size=(1.17 * N_IMAGES, 1.75),
+        f"gallery_{name.lower()}", plot, size=(1.17 * N_IMAGES, 1.48),
         alt=f"The images with the largest share of {name.replace('_', ' ').lower()}: {shown}.",
         caption="Largest share first, one image a well at most.",
     )  # fmt: skip
@@ -184,6 +184,8 @@ def _list_facts(row, tag):
 
 
 def _list_movers(name, movers):
+    if not len(movers):
+        return Missing("Compounds that move along it", "none has more of it than the negative controls")
     rows = [
         [
             text(one["compound"]),
@@ -198,7 +200,7 @@ def _list_movers(name, movers):
         "change": "mean share of its wells, less that of the negative controls of the same plates",
         "ρ with dose": "rank correlation of share and dose, from 4 doses on",
     }
-    caption = "Compounds that move along it most"
+    caption = "Compounds that move along it most, all doses together"
     return Table(f"movers_{name.lower()}", caption, head, rows, movers, titles)
 
 
@@ -209,7 +211,7 @@ def _draw_simplex(inputs, writer):
         SimplexDisplay.from_table(inputs.wells, color=color, ax=figure.subplots())
 
     return writer.draw(
-        "simplex", plot, size=(7.0, 5.2),
+        "simplex", plot, size=(7.0, 4.7),
         alt="Wells as mixtures of the archetypes, which stand on the corners of a polygon.",
         caption="Wells as mixtures: the nearer to a corner, the larger the share of that archetype. Wells in "
         "the middle may be mixtures of any of them.",

@@ -1,12 +1,17 @@
 """What plates and doses are looked at along: the axis between the controls, and the shares of archetypes."""
 
-from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CELL_COUNT
+from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CELL_COUNT, METADATA_PREFIX
 
-AXIS = "Control_Axis"
+AXIS = "Control axis"
 _NAMES = {
     AXIS: "the axis between the controls (0 negative, 1 positive)",
     CELL_COUNT: "the number of cells",
 }
+
+
+def file_name(column):
+    """Return what a file about a column is called."""
+    return str(column).removeprefix(METADATA_PREFIX).replace(" ", "_").lower()
 
 
 def choose_axis(inputs):
@@ -34,4 +39,4 @@ def name_of(column):
         return _NAMES[column]
     if str(column).startswith(ARCHETYPE_PREFIX):
         return f"the share of {str(column).replace('_', ' ').lower()}"
-    return str(column).removeprefix("Metadata_")
+    return str(column).removeprefix(METADATA_PREFIX)

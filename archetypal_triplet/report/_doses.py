@@ -5,7 +5,7 @@ import numpy as np
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet.plotting import DoseResponseDisplay
 from archetypal_triplet.plotting._choices import clip_label
-from archetypal_triplet.report._axis import AXIS, name_of
+from archetypal_triplet.report._axis import AXIS, file_name, name_of
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.screens import compute_dose_response
@@ -127,7 +127,7 @@ def _draw(inputs, column, fits, options, writer):
             ax.set_title(clip_label(compound), loc="left")
 
     return writer.draw(
-        f"doses_{column.lower()}", plot, size=(4.4 if n_columns < 3 else 3.3 * n_columns, 3.0 * n_rows),
+        f"doses_{file_name(column)}", plot, size=(3.0 * n_columns + 1.4 * (n_columns < 3), 2.9 * n_rows),
         alt=f"Dose response along {what} of {', '.join(map(str, compounds))}.",
         caption=f"{what[:1].upper()}{what[1:]} by dose: the {count_of(len(compounds), 'compound')} with the "
         "clearest response. Band: 95 % interval of the curve; wells without compound stand at the left.",
@@ -155,7 +155,7 @@ def _tabulate(inputs, column, fits):
     n_found = int(fits["ec50"].notna().sum())
     caption = f"Fits along {name_of(column)}: {n_found:,} of {count_of(len(fits), 'compound')} have an EC50."
     titles = {"tested": "lowest and highest concentration", "p": "whether there is a response at all"}
-    return Table(f"dose_response_{column.lower()}", caption, head, rows, ranked, titles)
+    return Table(f"dose_response_{file_name(column)}", caption, head, rows, ranked, titles)
 
 
 def _concentration(value, low, high):

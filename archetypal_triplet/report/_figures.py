@@ -68,6 +68,7 @@ class FigureWriter:
         vector, pixels = io.BytesIO(), io.BytesIO()
         with matplotlib.rc_context(_STYLE):
             figure.savefig(vector, format="svg", metadata={"Date": None})
+            figure.set_layout_engine("none")  # it is laid out now
             figure.savefig(pixels, format="png", dpi=DPI_FILE, metadata={"Software": None})
         (self.folder / f"{name}.svg").write_bytes(vector.getvalue())
         (self.folder / f"{name}.png").write_bytes(pixels.getvalue())

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from archetypal_triplet._utils._columns import CONTROL_TYPE
 from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._optional import import_optional
 
@@ -20,7 +21,8 @@ def find_movers(inputs):
     Returns
     -------
     movers : DataFrame or None
-        For each archetype up to 50 compounds, largest change first: ``archetype``, ``compound``, ``change``
+        For each archetype up to 50 compounds that have more of it, largest change first: ``archetype``,
+        ``compound``, ``change``
         (mean share of its wells less that of the negative controls of their plates, or of all wells of the
         plate where there are none), ``rho`` (rank correlation of share and dose where there are 4 doses),
         ``n_wells`` and ``n_doses``.
@@ -34,6 +36,8 @@ def find_movers(inputs):
         return None, "there is no column Metadata_Compound"
     is_control = _controls(wells, roles["controls"])
     treated = ~is_control & wells[compound].notna().to_numpy()
+    if CONTROL_TYPE in wells:
+        treated &= ~wells[CONTROL_TYPE].astype(str).isin(["negative", "untreated"]).to_numpy()
     if not treated.any():
         return None, "no well but the negative controls names a compound"
     changes = wells[names].to_numpy(dtype=float) - _reference(wells, roles["plate"], is_control, names)
@@ -44,7 +48,8 @@ def find_movers(inputs):
     rho, n_doses = _correlate(pd, wells[names].to_numpy(dtype=float)[treated], doses, keys, names)
     parts = []
     for name in names:
-        order = means[name].sort_values(ascending=False, kind="stable").index[:N_KEPT]
+        gains = means[name][means[name] > 0].sort_values(ascending=False, kind="stable")
+        order = gains.index[:N_KEPT]
         columns = {"archetype": name, "compound": order, "change": means.loc[order, name].to_numpy()}
         columns["rho"] = np.nan if rho is None else rho.loc[order, name].to_numpy()
         columns["n_wells"] = sizes.loc[order].to_numpy()

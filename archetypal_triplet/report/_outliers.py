@@ -74,7 +74,7 @@ def _draw_fields(rows, keys, source, writer):
         ArchetypeGalleryDisplay.from_images([images], titles=[""], captions=[captions], ax=figure.subplots())
 
     return writer.draw(
-        "outliers", plot, size=(1.17 * N_IMAGES, 1.75),
+        "outliers", plot, size=(1.17 * N_IMAGES, 1.48),
         alt=f"The flagged fields farthest from their wells: {', '.join(captions)}.",
         caption="The flagged fields that are farthest from the other fields of their wells.",
     )  # fmt: skip

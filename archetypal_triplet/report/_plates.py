@@ -9,7 +9,7 @@ from archetypal_triplet._utils._wells import parse_well
 from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
 from archetypal_triplet.plotting._palette import natural_key
-from archetypal_triplet.report._axis import AXIS, name_of
+from archetypal_triplet.report._axis import AXIS, file_name, name_of
 from archetypal_triplet.report._parts import Folded, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 
@@ -133,9 +133,8 @@ def _draw(inputs, column, names, note, writer):
             ax.set_title(clip_label(name), loc="left")
 
     what = name_of(column)
-    safe = column.removeprefix("Metadata_").lower()
     return writer.draw(
-        f"plates_{safe}", plot, size=(width * n_columns + 1.0, (0.66 * width + 0.55) * n_rows),
+        f"plates_{file_name(column)}", plot, size=(width * n_columns + 1.0, (0.66 * width + 0.55) * n_rows),
         alt=f"Heat map of {what} on {count_of(len(names), 'plate')}: {', '.join(names)}.",
         caption=f"{what[:1].upper()}{what[1:]}; all plates on one scale.{note}",
     )  # fmt: skip

@@ -17,10 +17,11 @@ from archetypal_triplet.report._figures import FigureWriter
 from archetypal_triplet.report._inputs import read_inputs
 from archetypal_triplet.report._sections import make_sections
 from archetypal_triplet.report._tables import write_tables
+from archetypal_triplet.runs._read import read_run_info
 from archetypal_triplet.runs._results import check_output_file
 
 PAGE = "report.html"
-FILES = "report"
+_KEPT = ("figures", "tables")
 _HERE = Path(__file__).parent
 
 
@@ -111,8 +112,9 @@ def write_report(
     jinja2 = import_optional("jinja2", extra="report")
     import_optional("bokeh", extra="report")
     source = Path(results).expanduser().resolve()
+    read_run_info(source)  # it is a results folder, before anything is said of the page
+    page = _check_page(source / PAGE if out is None else out, force)
     inputs = read_inputs(source, tags=tags, random_state=random_state)
-    page = check_output_file(source / PAGE if out is None else out, force=force)
     with _beside(page) as partial:
         writer = FigureWriter(partial / "figures")
         made = make_sections(inputs, writer, options, verbose=verbose)
@@ -143,6 +145,20 @@ def _check_options(*, max_points, thumbnails, title, random_state):
         "title": title,
         "random_state": random_state,
     }
+
+
+def _check_page(out, force):
+    page = check_output_file(out, force=force)
+    folder = page.with_suffix("")
+    if folder == page:
+        raise ValueError(f"out={str(page)!r} has no ending. Name a page, such as report.html.")
+    others = [path.name for path in folder.iterdir() if path.name not in _KEPT] if folder.is_dir() else []
+    if others or folder.is_file():
+        raise FileExistsError(
+            f"out={str(page)!r}: figures and tables would go to {str(folder)!r}, which holds files that are "
+            "not those of a report, so it is left alone. Choose another name."
+        )
+    return page
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """The strip of plates in the order of the run: drift of the negative controls, Z' and its interval."""
 
 import math
-
-from markupsafe import escape
+from html import escape
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT = 1080, 62, 92, 10
 

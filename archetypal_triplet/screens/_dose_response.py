@@ -23,8 +23,8 @@ RESULT_COLUMNS = (
 )
 _MEDIAN_EFFICIENCY = 2 / np.pi  # a median of normal values varies like the mean of so many fewer
 # A curve is refused if replicates contradict it and it leaves this share of the variance between doses. Of
-# simulated responses that rise and fall 2 to 14 % pass (a share of 0.25: 20 %), and of curves under noise that
-# grows with the response 1 % are refused: benchmarks/quality/dose_response.py hump outliers.
+# simulated responses that rise and fall 2 to 14 % pass (a share of 0.25: 20 %), and of true curves, outliers
+# and growing noise among them, less than 0.5 % are refused: benchmarks/quality/dose_response.py.
 _MISFIT_RISK, _MISFIT_SHARE = 0.01, 0.15
 _UNIT = re.compile(r"_([pnumµμ]?M|[pnuµμm]?g[_/]?m?[lL])$")
 
@@ -359,8 +359,9 @@ def compute_dose_response(
     The interval of the EC50 is that of the profile likelihood: all values at which the best curve is not
     worse than F(1, df) allows. A linearization is symmetric and always finite, also where the wells do not
     bound the EC50 on one side; resampling needs replicates at every dose. The other parameters have
-    linearized intervals. They hold for independent wells: replicates on one plate share its errors, which
-    widens nothing here.
+    linearized intervals. They hold for independent wells with one spread: replicates on one plate share its
+    errors, and noise that grows with the response lowers the coverage (five times as much at the top: .85
+    instead of .95).
 
     The vehicle median weighs as much as all wells of the compound at most, since vehicle wells often lie at
     the plate's edge. Five concentrations are needed, or four with vehicle wells. A response that rises and

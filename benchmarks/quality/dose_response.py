@@ -129,8 +129,9 @@ def run_outliers(n):
             error = np.abs(np.log10(found["ec50"] / truth))[known]
             covered = ((found["ec50_low"] <= truth) & (truth <= found["ec50_high"]))[known].mean()
             refused = found["reason"].str.startswith("the response").mean()
+            n_aside = found["n_outliers"].sum() / found["n_wells"].sum()
             say(
-                f"  {design} {title:14s} refused {refused:.3f}, set aside {found['n_outliers'].sum() / found['n_wells'].sum():.4f}, "
+                f"  {design} {title:14s} refused {refused:.3f}, set aside {n_aside:.4f}, "
                 f"EC50 {known.mean():.3f}, covered {covered:.3f}, error: median {10 ** error.median():.3f}, "
                 f"95 % below {10 ** error.quantile(0.95):.2f}"
             )

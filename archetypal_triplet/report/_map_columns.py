@@ -37,6 +37,7 @@ _MAX_CLASSES = 30  # text with more values gets colors only where it names compo
 _ALWAYS_COLORED = (CONTROL_TYPE, COMPOUND, PLATE, PSEUDOLABEL, DOMINANT_ARCHETYPE)
 _MOLAR = {"pm": 1e-12, "nm": 1e-9, "um": 1e-6, "µm": 1e-6, "μm": 1e-6, "mm": 1e-3, "m": 1.0}
 _MICRO = 1e-6
+_NO_UNIT = "no unit"
 _SMALL_INTEGER = 2**24  # whole numbers up to here are exact in four bytes
 
 
@@ -244,10 +245,11 @@ def _to_one_unit(table, doses, title):
     units = next((str(c) for c in table.columns if is_unit(c)), None)
     if units is None:
         return doses, title
-    names = table[units].astype(str).str.strip().to_numpy()
+    names = table[units].astype(object).where(table[units].notna(), _NO_UNIT)
+    names = names.astype(str).str.strip().to_numpy().astype(str)
     told = np.unique(names[np.isfinite(doses) & (doses > 0)])
     if len(told) == 1:
-        return doses, f"{title} ({told[0]})"
+        return doses, title if told[0] == _NO_UNIT else f"{title} ({told[0]})"
     factors = {name: _MOLAR.get(str(name).lower()) for name in told}
     if not len(told) or None in factors.values():
         return doses, f"{title} (mixed units: {', '.join(told[:4])})" if len(told) else title
@@ -286,7 +288,9 @@ def _encode(values):
     texts = np.array([None if text is None else str(text) for text in texts], dtype=object)
     is_there = np.array([text is not None for text in texts], dtype=bool)
     distinct, inverse = np.unique(texts[is_there].astype(str), return_inverse=True)
-    order = sorted(range(len(distinct)), key=lambda i: natural_key(distinct[i]))
+    are_numbers = all(re.fullmatch(r"-?\d{1,15}", text) for text in distinct)
+    sort_key = int if are_numbers else natural_key
+    order = sorted(range(len(distinct)), key=lambda i: sort_key(distinct[i]))
     place = np.empty(len(distinct), dtype=np.int64)
     place[order] = np.arange(len(distinct))
     codes = np.full(len(texts), len(distinct), dtype=np.int64)

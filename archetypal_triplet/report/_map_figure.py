@@ -81,12 +81,9 @@ def _make_tools(models):
 
 def _add_layer(plot, models, points, colors, layer, size, alpha):
     is_control = layer in CONTROL_MARKERS
-    # thinner around small points, lest the outline hide the color
-    line = (
-        {"line_color": "#000000", "line_width": round(min(0.7, 0.1 * size), 2)}
-        if is_control
-        else {"line_color": None}
-    )
+    line = {"line_color": None}
+    if is_control:  # thinner around small points, lest the outline hide the color
+        line = {"line_color": "#000000", "line_width": round(min(0.7, 0.1 * size), 2)}
     opacity = min(1.0, alpha + 0.1) if is_control else alpha
     faded = {f"nonselection_{kind}_alpha": _FADED * opacity for kind in ("fill", "line")}
     rows = models.IndexFilter([], name=f"view-{layer}")

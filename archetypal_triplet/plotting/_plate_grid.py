@@ -98,8 +98,12 @@ def read_grid(table, column, *, plate, plate_column, well_column, control_column
         kinds = _most_frequent(to_labels(kept[control_column], control_column), codes, shape)
     is_measured = np.bincount(codes, minlength=shape[0] * shape[1]).reshape(shape) > 0
     what = "Mean of" if values.dtype.kind == "f" else "Most frequent on"
-    title = f"Plate {plates[chosen][0]}" if n_plates == 1 else f"{what} {n_plates} plates"
-    return Grid(grid, is_measured, kinds, "Plate" if title == "Plate " else title)
+    title = _name_plate(plates[chosen][0]) if n_plates == 1 else f"{what} {n_plates} plates"
+    return Grid(grid, is_measured, kinds, title)
+
+
+def _name_plate(name):
+    return str(name) if str(name).lower().startswith("plate") else f"Plate {name}".strip()
 
 
 def _choose_shape(rows, columns, plate_format):

@@ -264,7 +264,7 @@ class SimplexDisplay:
         self.coordinates_ = shares[:, self.order_] @ self.corners_
         if n == 2:  # on a line they would hide each other
             self.coordinates_[:, 1] = np.random.default_rng(0).uniform(-0.1, 0.1, len(shares))
-        self.ax_ = get_axes(ax, (7.0, 5.4))
+        self.ax_ = get_axes(ax, (7.0, 4.0))
         self.figure_ = self.ax_.figure
         self._draw_polygon()
         self._write_names([names[i] for i in self.order_], legend)

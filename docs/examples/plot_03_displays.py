@@ -55,9 +55,9 @@ plt.show()
 # %%
 # Samples between archetypes
 # --------------------------
-# Each corner is an archetype, and a sample lies where its mixture puts it. Vehicle wells and what does nothing
-# are spread among several corners, since their harmless variation has extremes as well; the positive controls
-# crowd in one.
+# Each corner is an archetype, and a sample lies where its mixture puts it. Vehicle wells and compounds that do
+# nothing are spread among several corners, since their harmless variation has extremes as well; the positive
+# controls crowd in one.
 shares = pd.DataFrame(search.best_estimator_.transform(components), index=profiles.index)
 wells = pd.concat([profiles.filter(like="Metadata_"), shares.add_prefix("Archetype_")], axis=1)
 strong = screen.truth["Truth_Effect"] > 0.5
@@ -87,7 +87,7 @@ plt.show()
 # Images of archetypes
 # --------------------
 # A second screen, of images this time: 96 wells with one small field each. Of each archetype those fields
-# are shown that have the largest share of it, in the same contrast for all: actin, tubulin and DNA in red,
+# are shown that have the largest share of it, in the same contrast for all: actin, GFP and DNA in red,
 # green and blue.
 images = make_screen(
     1, 1, images=True, n_replicates=1, plate_format=96, n_fields=1, image_size=256, random_state=0
@@ -95,12 +95,9 @@ images = make_screen(
 features = ImageFeatures(n_jobs=2).set_output(transform="pandas").fit_transform(images.images)
 fields = images.fields
 table = pd.concat([fields.reset_index(drop=True), features.reset_index(drop=True)], axis=1)
-analysis = ArchetypalAnalysis(4, random_state=0)
-field_shares = analysis.fit_transform(
-    np.asarray(
-        ScreenNormalizer(plate="Metadata_Plate", controls=negative, n_components=7).fit_transform(table)
-    )
-)
+normalizer = ScreenNormalizer(plate="Metadata_Plate", controls=negative, n_components=7)
+field_components = np.asarray(normalizer.fit_transform(table))
+field_shares = ArchetypalAnalysis(4, random_state=0).fit_transform(field_components)
 pixels = np.asarray(images.images, dtype=np.float32)
 low, high = np.percentile(pixels, [1, 99.7], axis=(0, 2, 3), keepdims=True)
 colors = (255 * np.clip((pixels - low) / (high - low), 0, 1)).astype(np.uint8)[:, [2, 1, 0]]

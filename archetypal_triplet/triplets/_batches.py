@@ -35,16 +35,18 @@ def draw_distinct(counts, k, rng):
     valid : ndarray of shape (p, k), bool
         Which entries count: where a count is below `k`, the rest of the row is False.
     """
-    uniform = rng.random((len(counts), k))
-    drawn = np.full((len(counts), k), -1, dtype=np.int64)
-    top = counts - k
-    valid = np.empty((len(counts), k), dtype=bool)
-    for i in range(k):
-        last = top + i
-        valid[:, i] = last >= 0
-        candidate = (uniform[:, i] * (last + 1)).astype(np.int64)
-        taken = (drawn[:, :i] == candidate[:, None]).any(axis=1)
-        drawn[:, i] = np.where(valid[:, i], np.where(taken, last, candidate), -1)
+    last = (counts - k)[:, None] + np.arange(k)
+    valid = last >= 0
+    drawn = (rng.random((len(counts), k)) * (last + 1)).astype(np.int64)
+    if not valid.all():
+        drawn[~valid] = -1
+    # a number that was drawn before gives way to the last one allowed, which cannot have been
+    ordered = np.sort(drawn, axis=1)
+    for i in (ordered[:, 1:] == ordered[:, :-1]).any(axis=1).nonzero()[0].tolist():
+        seen = {}
+        for number, other in zip(drawn[i, valid[i]].tolist(), last[i, valid[i]].tolist(), strict=True):
+            seen[other if number in seen else number] = None
+        drawn[i, valid[i]] = list(seen)
     return drawn, valid
 
 
@@ -142,7 +144,7 @@ class LabelBatches(torch.utils.data.Dataset):
         chosen = self.rng.permutation(len(counts))[: self.labels_per_batch]
         drawn, valid = draw_distinct(counts[chosen], self.samples_per_label, self.rng)
         rows = order[(starts[chosen][:, None] + drawn)[valid]]
-        labels = np.broadcast_to(chosen[:, None] + offset, drawn.shape)[valid]
+        labels = (chosen + offset).repeat(valid.sum(axis=1))
         return rows, labels
 
     def __iter__(self):
@@ -166,7 +168,7 @@ class LabelBatches(torch.utils.data.Dataset):
             groups = None if self.groups is None else self.groups[rows].to(self.device)
             self.step += 1
             yield Batch(
-                self.inputs[rows].to(self.device, non_blocking=True),
+                self.inputs.index_select(0, rows).to(self.device, non_blocking=True),
                 torch.from_numpy(labels).to(self.device, non_blocking=True),
                 groups,
             )

@@ -87,7 +87,7 @@ class Perturbation:
                 )
         if self.input_noise:
             noise = torch.empty_like(out).normal_(generator=self.generator)
-            out = out + noise * self.scale.reshape(1, -1, *[1] * (out.dim() - 2))
+            out = torch.addcmul(out, noise, self.scale.reshape(-1, *[1] * (out.dim() - 2)))
         return out
 
 
@@ -118,6 +118,11 @@ class TripletNet(NeuralNet):
             except KeyboardInterrupt as stop:
                 raise StopTraining from stop
 
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Go to training mode: once a round, because a module sets it in each of its parts."""
+        super().on_epoch_begin(net, dataset_train=dataset_train, dataset_valid=dataset_valid, **kwargs)
+        self._set_training(True)
+
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         """Set the learning rate of the step."""
         super().on_batch_begin(net, batch=batch, training=training, **kwargs)
@@ -133,8 +138,13 @@ class TripletNet(NeuralNet):
     def train_step_single(self, batch, **fit_params):
         """Forward on perturbed inputs, loss in float32, backward."""
         loop = self.loop_
-        self._set_training(True)
-        with torch.autocast(loop.batches.device.type, torch.bfloat16, enabled=loop.precision == "bf16"):
+        kind, reduced = loop.batches.device.type, loop.precision == "bf16"
+        if not (self.module_.training and self.criterion_.training):
+            self._set_training(True)
+        if reduced or torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, torch.bfloat16, enabled=reduced):
+                embedding = self.module_(loop.perturb(batch.inputs))
+        else:
             embedding = self.module_(loop.perturb(batch.inputs))
         loss = self.get_loss(embedding, batch.labels, X=batch, training=True)
         loss.backward()

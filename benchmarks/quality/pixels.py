@@ -28,6 +28,7 @@ from archetypal_triplet.images import ImageStack, extract_cells
 from archetypal_triplet.qc import compute_control_separability
 from archetypal_triplet.runs import run_images
 from archetypal_triplet.runs._joint import EmbeddingWhitener
+from archetypal_triplet.runs._pixels import DEFAULTS
 
 PLATE = "bbbc013_translocation"
 WELL = ["Metadata_Plate", "Metadata_Well"]
@@ -39,7 +40,9 @@ SCREEN = {
     "image_size": 200, "n_end_points": 5, "n_doses": 2, "inactive_fraction": 0.2, "images": True,
 }  # fmt: skip
 CROP = 48
-ARCHETYPAL, RANDOM, INSTANCES = "pixels, archetypal labels", "pixels, random labels", "pixels, instances"
+# the network of `archetypal-triplet run`; with other labels; without labels; without the instance term
+ARCHETYPAL, RANDOM = "pixels, archetypal labels", "pixels, random labels"
+INSTANCES, NO_TERM = "pixels, instances alone", "pixels, archetypal labels alone"
 say = partial(print, flush=True)
 
 
@@ -157,7 +160,7 @@ class Simulated:
 
 
 def run_simulated(seeds, steps, folder):
-    """Train the same network on the same images by three kinds of labels; the features stand beside."""
+    """Train the same network on the same images by several kinds of labels; the features stand beside."""
     screen = Simulated(0, folder)
     rows = []
     for seed in seeds:
@@ -174,14 +177,17 @@ def run_simulated(seeds, steps, folder):
             "whitened features": components[:, : pipeline["normalize"].n_components_],
             "network on features": of_features,
         }
-        batch = {"labels_per_batch": 8, "samples_per_label": 6}
-        pairs = {"labels_per_batch": 24, "samples_per_label": 2}
+        # 48 images a step, each way
+        labels_alone = {"samples_per_label": 2 * DEFAULTS["samples_per_label"], "instance_weight": 0.0}
+        pairs = {"labeler": "instances", "labels_per_batch": 24, "samples_per_label": 2}
         for arm, y, more in (
-            (ARCHETYPAL, labels, batch),
-            (RANDOM, shuffled, batch),
-            (INSTANCES, None, {"labeler": "instances", **pairs}),
+            (ARCHETYPAL, labels, {}),
+            (RANDOM, shuffled, {}),
+            (INSTANCES, None, pairs),
+            (NO_TERM, labels, labels_alone),
         ):
-            network = TripletEmbedder(**more, max_steps=steps, channels=slice(None, -1), random_state=seed)
+            options = {**DEFAULTS, **more, "max_steps": steps}
+            network = TripletEmbedder(**options, channels=slice(None, -1), random_state=seed)
             network.fit(screen.crops, y, groups=screen.plate[screen.well_of])
             values = network.transform(screen.crops)
             arms[arm] = EmbeddingWhitener().fit(values, groups=screen.well_of).transform(values)
@@ -238,7 +244,12 @@ def main(argv=None):
     )
     parser.add_argument("sections", nargs="*", help="bbbc013, simulated (default: both)")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
-    parser.add_argument("--steps", type=int, default=1200, help="training steps on pixels (default: 1200)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=DEFAULTS["max_steps"],
+        help="training steps on pixels (default: %(default)d)",
+    )
     arguments = parser.parse_args(argv)
     chosen = arguments.sections or ["bbbc013", "simulated"]
     seeds, missed = range(arguments.seeds), 0

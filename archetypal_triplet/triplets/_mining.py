@@ -150,7 +150,7 @@ def _wish(to_mates, mining, generator):
     """Numbers of which the largest belongs to the positive."""
     if mining == "semihard":
         return torch.rand(to_mates.shape, generator=generator, device=to_mates.device)
-    return to_mates.neg() if mining == "easy_positive" else to_mates.clone()
+    return to_mates.neg() if mining == "easy_positive" else to_mates
 
 
 def _pick_negative(order, exclude, to_positive):
@@ -178,10 +178,9 @@ def _mine_listed(order, anchors, mates, groups, mining, generator):
     return tuple(found.index_select(0, usable) for found in (anchors, rows.gather(1, column)[:, 0], negative))
 
 
-def _mine_runs(order, anchors, k, mining, generator):
-    """What `_mine_listed` finds where every label has k rows in one run; whole runs are asked for."""
+def _mine_runs(order, start, anchors, k, mining, generator):
+    """What `_mine_listed` finds where every label has k rows in one run, for the whole runs from `start`."""
     m, b = order.shape
-    start = int(anchors[0])
     # (m / k, k, k): from the rows of a run to themselves
     to_run = order.as_strided((m // k, k, k), ((b + 1) * k, b, 1), start)
     wish = _wish(to_run, mining, generator)
@@ -243,5 +242,5 @@ def mine_triplets(embedding, labels, *, mining="semihard", groups=None, generato
         if k is None:
             found.append(_mine_listed(order, anchors, mates, groups, mining, generator))
         else:
-            found.append(_mine_runs(order, anchors, k, mining, generator))
+            found.append(_mine_runs(order, start, anchors, k, mining, generator))
     return found[0] if len(found) == 1 else tuple(torch.cat(part) for part in zip(*found, strict=True))

@@ -39,6 +39,31 @@ def test_draws_are_distinct_and_in_range(counts, k, seed):
         assert ((kept >= 0) & (kept < count)).all()
 
 
+def draw_one_by_one(counts, k, rng):
+    """Floyd's algorithm as it is written down, on the same random numbers."""
+    out = []
+    for count, numbers in zip(counts.tolist(), rng.random((len(counts), k)).tolist(), strict=True):
+        row = []
+        for last, number in zip(range(count - k, count), numbers, strict=True):
+            if last >= 0:
+                candidate = int(number * (last + 1))
+                row.append(last if candidate in row else candidate)
+        out.append(row)
+    return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 30), min_size=1, max_size=6), k=st.integers(1, 20), seed=st.integers(0, 99)
+)
+def test_draws_are_those_of_floyds_algorithm(counts, k, seed):
+    counts = np.array(counts)
+    drawn, valid = draw_distinct(counts, k, np.random.default_rng(seed))
+    expected = draw_one_by_one(counts, k, np.random.default_rng(seed))
+    assert [row[mask].tolist() for row, mask in zip(drawn, valid, strict=True)] == expected
+    assert (drawn[~valid] == -1).all()
+
+
 def test_every_subset_is_equally_likely():
     counts = np.full(6000, 4)
     drawn, _ = draw_distinct(counts, 2, np.random.default_rng(0))

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 from archetypal_triplet import TripletEmbedder
@@ -38,6 +39,23 @@ def test_noise_has_the_asked_deviation_and_spares_constant_columns():
     assert noise.std(dim=0).tolist() == pytest.approx([0.5, 0, 0.5], abs=0.01)
     images = perturb(torch.zeros(10, 3, 20, 20))
     assert images.std(dim=(0, 2, 3)).tolist() == pytest.approx([0.5, 0, 0.5], abs=0.03)
+
+
+def test_every_step_trains_in_training_mode_whatever_a_callback_leaves_behind():
+    class Eval(Callback):
+        def on_batch_end(self, net, **kwargs):
+            net.module_.eval()
+
+    class Look(Callback):
+        modes = ()
+
+        def on_grad_computed(self, net, **kwargs):
+            self.modes += ({part.training for part in net.module_.modules()},)
+
+    look = Look()
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    TripletEmbedder(max_steps=25, callbacks=[Eval(), look], device="cpu").fit(X, np.arange(40) % 4)
+    assert look.modes == ({True},) * 25
 
 
 def test_noise_leaves_the_batch_alone():

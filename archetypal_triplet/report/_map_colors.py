@@ -57,14 +57,21 @@ def make_classes(codes, shown, kinds, strength, *, is_control=False):
                 "label": name,
                 "color": color,
                 "count": count.get(name, 0),
-                "marker": CONTROL_MARKERS.get(name, "o") if is_control else "o",
+                "marker": _find_marker(labels == name, kinds, color, is_control),
                 "neutral": color in (NEUTRAL_COLOR, CONTROL_COLORS["sample"]),
-                "outlined": color == CONTROL_FACE,
             }
             for name, color in colors.items()
         ],
         "class_of": [order.index(seen[label]) for label in shown],
     }
+
+
+def _find_marker(rows, kinds, color, is_control):
+    """Marker of a class: that of its control, where it is one or has no color but that of controls."""
+    if not is_control and color != CONTROL_FACE:
+        return "o"
+    names, counts = np.unique(kinds[rows], return_counts=True)
+    return CONTROL_MARKERS.get(str(names[counts.argmax()]), "o") if len(names) else "o"
 
 
 def make_scale(numbers, title, *, is_dose=False, from_zero=False):
@@ -133,6 +140,6 @@ def _find_ticks(low, high, log):
         rough = (high - low) / _N_TICKS
         unit = 10.0 ** np.floor(np.log10(rough))
         step = min((m * unit for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(s - rough))
-        values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
+        values = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step + 0.0  # no -0
         places = (values - low) / (high - low)
     return [[round(float(p), 4), f"{v:.6g}"] for p, v in zip(places, values, strict=True)]

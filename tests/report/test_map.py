@@ -215,6 +215,25 @@ def test_the_class_of_each_value_is_the_one_it_is_counted_in():
         assert counts.tolist() == [c["count"] for c in classes], column["name"]
 
 
+def test_what_only_controls_are_called_has_their_marker_and_no_color():
+    column = find_column(read_payload(build_map(make_table(), make_planes())), "Metadata_Compound")
+    assert {c["label"]: c["marker"] for c in column["coloring"]["classes"]}["aspirin"] == "o"
+    table = make_table()
+    table.loc[table["Metadata_ControlType"] == "positive", "Metadata_Compound"] = "killer"
+    column = find_column(read_payload(build_map(table, make_planes())), "Metadata_Compound")
+    looks = {c["label"]: (c["marker"], c["color"]) for c in column["coloring"]["classes"]}
+    assert looks["DMSO"] == ("s", "#FFFFFF")
+    assert looks["killer"] == ("^", "#FFFFFF")
+
+
+def test_no_tick_is_minus_zero():
+    payload = read_payload(build_map(make_table(), make_planes()))
+    ticks = [t for c in payload["columns"] for t in (c["coloring"] or {}).get("ticks", [])]
+    assert len(ticks) > 10
+    assert "-0" not in {text for _, text in ticks}
+    assert all(-1e-6 <= place <= 1 + 1e-6 for place, _ in ticks)
+
+
 def test_ten_thousand_distinct_names():
     n = 10_000
     table = pd.DataFrame({"Metadata_Compound": [f"<i>{i}</i>" for i in range(n)]})

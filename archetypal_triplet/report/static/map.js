@@ -55,6 +55,7 @@ class PhenotypeMap {
     this.colorName = packed.color;
     this.plane = this.planes[0];
     this.selected = [];
+    this.isSelected = new Uint8Array(this.n);
     this.found = [];
     this.hovered = -1;
     this.noColor = NO_COLOR;
@@ -141,7 +142,7 @@ class PhenotypeMap {
     this.filters[sample].indices = above;
     this.fill();
     drawLegend(this.part("legend"), {
-      column, layers: this.layers, palette: this.palette, noColor: NO_COLOR,
+      column, control: this.roles.control, layers: this.layers, palette: this.palette, noColor: NO_COLOR,
       selectWhere: (test, label) => this.selectWhere(test, label),
     });
   }
@@ -217,6 +218,8 @@ class PhenotypeMap {
 
   onSelected() {
     this.selected = [...this.models.points.selected.indices];
+    this.isSelected.fill(0);
+    for (const i of this.selected) this.isSelected[i] = 1;
     this.table.show([...this.selected]);
     this.say(this.selected.length ? `${countOf(this.selected.length, this.noun)} selected.` : "Nothing is selected.");
   }
@@ -250,10 +253,13 @@ class PhenotypeMap {
   pointAt(px, py) {
     const reach = REACH * this.view.unit;
     const [x, y] = this.view.toPlane(px, py);
-    let [best, nearest] = [-1, reach * reach];
+    const limit = reach * reach;
+    let [best, nearest] = [-1, Infinity];
     this.buckets.visit(x - reach, x + reach, y - reach, y + reach, (i) => {
       const distance = (this.plane.x[i] - x) ** 2 + (this.plane.y[i] - y) ** 2;
-      if (distance < nearest) [best, nearest] = [i, distance];
+      if (distance > limit) return;
+      const rank = this.isSelected[i] ? distance : distance + limit; // the selected lie on top
+      if (rank < nearest) [best, nearest] = [i, rank];
     });
     return best;
   }

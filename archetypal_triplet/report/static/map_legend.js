@@ -84,7 +84,7 @@ function drawLegend(place, map) {
       if (entries.length) children.push(element("ul", { class: "atm-entries" }, ...entries));
     }
   }
-  const isControl = column && column.coloring.classes?.some((entry) => entry.marker !== "o");
+  const isControl = column && column.name === map.control;
   if (!isControl) children.push(...listControls(map));
   place.replaceChildren(...children);
 }

@@ -32,12 +32,15 @@ function listPlates(map, target) {
   if (!plate || !plate.isText || plate.levels.length < 2) return [];
   const byPlate = new Map();
   for (const i of target.find()) {
-    const name = plate.show(i);
-    if (!byPlate.has(name)) byPlate.set(name, []);
-    byPlate.get(name).push(i);
+    const code = plate.codes[i];
+    if (!byPlate.has(code)) byPlate.set(code, []);
+    byPlate.get(code).push(i);
   }
   if (byPlate.size < 2) return [];
-  return [...byPlate].map(([name, rows]) => ({ kind: "well", text: `${target.text} on ${name}`, count: rows.length, find: () => rows }));
+  const inOrder = [...byPlate].sort((a, b) => a[0] - b[0]);
+  return inOrder.map(([code, rows]) => ({
+    kind: "well", text: `${target.text} on ${plate.levels[code] ?? "missing"}`, count: rows.length, find: () => rows,
+  }));
 }
 
 function findTargets(map, query) {

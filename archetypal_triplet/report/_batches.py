@@ -11,6 +11,7 @@ from archetypal_triplet.report._parts import (
     text,
 )
 from archetypal_triplet.report._texts import make_section
+from archetypal_triplet.runs._assay_summary import SPACES
 
 
 def make_batches(inputs):
@@ -106,28 +107,43 @@ def make_replicates(inputs):
     Section
         The section.
     """
-    precision = inputs.assay.get("replicate_precision")
-    correlation = inputs.assay.get("replicate_correlation")
+    precision = _with_space(inputs.assay.get("replicate_precision"))
+    correlation = _with_space(inputs.assay.get("replicate_correlation"))
     facts = [("Replicates are", " and ".join(inputs.roles["replicates"] or []))]
     parts = []
     if precision is None:
         parts.append(Missing("Retrieval of replicates", inputs.reason("replicate_precision")))
     else:
-        n = int(precision["is_retrieved"].sum())
-        facts.append(
-            ("Retrieved", f"{n:,} of {len(precision):,} treatments at a false discovery rate of 5 %")
-        )
-        facts.append(("Mean average precision", f"{precision['mean_average_precision'].mean():.2f}"))
-        parts.append(_tabulate_precision(precision))
+        for space, part in _by_space(precision):
+            n, mean = int(part["is_retrieved"].sum()), part["mean_average_precision"].mean()
+            what = f"{n:,} of {len(part):,} treatments at a false discovery rate of 5 %"
+            facts.append((f"Retrieved, {space}", f"{what}; mean average precision {mean:.2f}"))
+        parts.append(_tabulate_precision(_of_embedding(precision)))
     if correlation is None:
         parts.append(Missing("Correlation of replicates", inputs.reason("replicate_correlation")))
     else:
-        n = int(correlation["is_replicating"].sum())
-        facts.append(("Replicating", f"{n:,} of {len(correlation):,} treatments, by correlation"))
-        parts.append(_tabulate_correlation(correlation))
+        for space, part in _by_space(correlation):
+            n = int(part["is_replicating"].sum())
+            how = "distance" if part["correlation"].isna().all() else "correlation"
+            facts.append((f"Replicating, {space}", f"{n:,} of {len(part):,} treatments, by {how}"))
+        parts.append(_tabulate_correlation(_of_embedding(correlation)))
     if len(facts) > 1:
         parts.insert(0, Facts(facts))
     return make_section("replicates", parts)
+
+
+def _with_space(table):
+    """Tables of assessments that knew the embedding only do not name it."""
+    return table if table is None or "space" in table else table.assign(space="embedding")
+
+
+def _by_space(table):
+    """Words for each space that replicates were compared in, and its rows."""
+    return [(SPACES.get(space, space), part) for space, part in table.groupby("space", sort=False)]
+
+
+def _of_embedding(table):
+    return table[table["space"] == "embedding"]
 
 
 def _tabulate_precision(table):
@@ -142,7 +158,7 @@ def _tabulate_precision(table):
     ]  # fmt: skip
     head = ["treatment", "wells", "mean average precision", "normalized", "p, corrected", "retrieved"]
     titles = {"normalized": "0 by chance, 1 at best"}
-    caption = "Retrieval of replicates among negative controls, best first."
+    caption = "Retrieval of replicates among negative controls in the embedding, best first."
     return Table("replicate_precision", caption, head, rows, table, titles)
 
 
@@ -156,5 +172,7 @@ def _tabulate_correlation(table):
         for _, row in table.head(N_SHOWN).iterrows()
     ]  # fmt: skip
     head = ["treatment", "wells", "correlation", "95 % of chance", "replicating"]
-    caption = "Median correlation of the wells of a treatment, against wells of different treatments."
+    caption = (
+        "Median correlation of the wells of a treatment in the embedding, beside that of wells of others."
+    )
     return Table("replicate_correlation", caption, head, rows, table)

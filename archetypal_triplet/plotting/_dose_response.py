@@ -236,8 +236,8 @@ class DoseResponseDisplay:
         self.ax_ = ax = get_axes(ax, (5.0, 3.8))
         self.figure_ = ax.figure
         ax.set_xscale("log")
-        self._draw_wells(doses, responses)
         limits = self._compute_limits(responses)
+        self._draw_wells(doses, responses)
         self._draw_curve(doses)
         ax.set_ylim(limits)
         self._label(doses)
@@ -300,7 +300,11 @@ class DoseResponseDisplay:
         values = np.concatenate(values)
         low, high = float(np.min(values)), float(np.max(values))
         margin = 0.08 * (high - low) if high > low else max(abs(high), 1.0) * 0.08
-        return low - margin, high + margin
+        low, high = low - margin, high + margin
+        shared = self.ax_.get_shared_y_axes().get_siblings(self.ax_)
+        if any(ax.has_data() for ax in shared if ax is not self.ax_):  # room for what is drawn there too
+            low, high = min(low, self.ax_.get_ylim()[0]), max(high, self.ax_.get_ylim()[1])
+        return low, high
 
     def _draw_curve(self, doses):
         ax, parameters = self.ax_, self.parameters

@@ -134,6 +134,17 @@ def test_vehicle_wells_of_other_plates_are_not_drawn(table):
     assert len(draw(on_one, Figure().subplots()).vehicle) == 12
 
 
+@pytest.mark.parametrize("order", [("active", "idle"), ("idle", "active")])
+def test_panels_that_share_an_axis_show_all_wells(table, order):
+    axes = Figure().subplots(1, 2, sharey=True)
+    for ax, compound in zip(axes, order, strict=True):
+        draw(table, ax, compound=compound)
+    low, high = axes[0].get_ylim()
+    assert low < table["Archetype_2"].min()
+    assert high > table["Archetype_2"].max()
+    assert high < 2
+
+
 def test_no_vehicle_no_zero(table, ax):
     display = draw(table, ax, controls=None, legend=False)
     assert display.legend_ is None

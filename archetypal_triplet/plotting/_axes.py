@@ -46,14 +46,18 @@ def choose_step(n, room, needed):
 
 def choose_extend(values, norm):
     """Tell on which sides of a color scale values lie outside of it: "neither", "min", "max" or "both"."""
-    values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
+    values = values[np.isfinite(values) & ~find_off_scale(values, norm)]
     if norm.vmin is None or not len(values):
         return "neither"
-    if getattr(norm, "vmin", 0) > 0 and type(norm).__name__ == "LogNorm":
-        values = values[values > 0]
     below, above = (values < norm.vmin).any(), (values > norm.vmax).any()
     return {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[int(below), int(above)]
+
+
+def find_off_scale(values, norm):
+    """Tell which values have no place on a logarithmic scale: zero, and what is below."""
+    if type(norm).__name__ != "LogNorm":
+        return np.zeros(np.shape(values), dtype=bool)
+    return values <= 0
 
 
 def make_marker(label, color, marker="o", *, edge="none"):

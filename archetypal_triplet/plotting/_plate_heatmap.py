@@ -11,6 +11,7 @@ from archetypal_triplet.plotting._axes import (
     choose_step,
     draw_legend,
     draw_side_legend,
+    find_off_scale,
     get_axes,
     get_cmap,
     get_size,
@@ -250,9 +251,8 @@ class PlateHeatmapDisplay:
             self.colorbar_ = self.figure_.colorbar(drawn, cax=place, extend=extend)
             width = max(int(side * len(values) / _LETTER_POINTS), 12)
             self.colorbar_.set_label(clip_label(shorten_name(self.name), width))
-        if type(norm).__name__ == "LogNorm" and (values[has_value] <= 0).any():
-            return [make_marker("zero", OTHER_COLOR, "s")], has_value
-        return [], has_value
+        n_off = int(find_off_scale(values, norm).sum())
+        return [make_marker(f"zero ({n_off:,})", OTHER_COLOR, "s")] if n_off else [], has_value
 
     def _draw_classes(self, labels, legend):
         pd = import_optional("pandas", extra="screens")

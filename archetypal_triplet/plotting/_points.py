@@ -5,15 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE
-from archetypal_triplet.plotting._axes import draw_side_legend, get_cmap, make_marker
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.plotting._axes import (
+    choose_extend,
+    draw_side_legend,
+    find_off_scale,
+    get_cmap,
+    make_marker,
+)
 from archetypal_triplet.plotting._choices import clip_label, make_norm, shorten_name, to_labels
 from archetypal_triplet.plotting._palette import (
     CATEGORY_COLORS,
     CONTROL_COLORS,
     CONTROL_FACE,
     CONTROL_MARKERS,
+    MISSING,
     NEUTRAL,
     OTHER,
+    OTHER_COLOR,
     assign_colors,
     compute_point_style,
     is_categorical,
@@ -92,14 +101,19 @@ class PointCloud:
             handles = []
             values = np.asarray(self.color, dtype=np.float64)
             norm = make_norm(values, self.color_name) if norm is None else norm
-            drawn = self._scatter(
-                ax, kinds, style, c=values, cmap=get_cmap(cmap), norm=norm, plotnonfinite=True
-            )
+            self._scatter(ax, kinds, style, c=values, cmap=get_cmap(cmap), norm=norm, plotnonfinite=True)
             if legend:
                 place = ax.inset_axes([1.03, 0.0, 0.04, colorbar_height])
-                colorbar = ax.figure.colorbar(drawn, cax=place)
+                extend = choose_extend(values, norm)
+                # of the points the colors only: the scale is opaque
+                colors = import_optional("matplotlib.cm", extra="screens").ScalarMappable(
+                    norm, get_cmap(cmap)
+                )
+                colorbar = ax.figure.colorbar(colors, cax=place, extend=extend)
                 place.set_title(clip_label(shorten_name(self.color_name)), loc="left", fontsize="small")
-                colorbar.solids.set_alpha(1.0)
+            off_scale = find_off_scale(values, norm)
+            for what, n in (("zero", off_scale.sum()), (MISSING, (~np.isfinite(values)).sum())):
+                handles += [make_marker(f"{what} ({n:,})", OTHER_COLOR)] if n else []
         if not legend:
             return None, None
         title = clip_label(shorten_name(self.color_name)) if colorbar is None else None
@@ -141,7 +155,7 @@ class PointCloud:
 
     def _list_markers(self, kinds, handles):
         """Entries that say which marker is which control, unless the classes are the controls."""
-        if self.color_name == CONTROL_TYPE and handles:
+        if self.color_name == CONTROL_TYPE:
             return []
         return [
             make_marker(f"{kind} ({(kinds == kind).sum():,})", CONTROL_FACE, marker, edge="black")
@@ -151,7 +165,6 @@ class PointCloud:
 
     def _scatter(self, ax, kinds, style, *, c, below=None, **options):
         """Draw samples, in random order lest one class hide another, then the controls on top."""
-        drawn = None
         rng = np.random.default_rng(0)
         for zorder, kind in enumerate(["sample", "untreated", "negative", "positive"], start=2):
             rows = rng.permutation(np.flatnonzero(kinds == kind))
@@ -160,7 +173,7 @@ class PointCloud:
             if not len(rows) and not (kind == "sample" and not len(kinds)):
                 continue
             is_sample = kind == "sample"
-            artist = ax.scatter(
+            ax.scatter(
                 *self.coordinates[rows].T,
                 c=c[rows],
                 s=style["size"] * (1.0 if is_sample else 1.6),
@@ -172,5 +185,3 @@ class PointCloud:
                 rasterized=True,
                 **options,
             )
-            drawn = drawn or artist
-        return drawn

@@ -55,9 +55,9 @@ plt.show()
 # %%
 # Samples between archetypes
 # --------------------------
-# Each corner is an archetype, and a sample lies where its mixture puts it. Vehicle wells and compounds that do
-# nothing are spread among several corners, since their harmless variation has extremes as well; the positive
-# controls crowd in one.
+# Each corner is an archetype, and a sample lies where its mixture puts it. Vehicle wells and compounds that
+# do nothing are spread among several corners, since their harmless variation has extremes as well; the
+# positive controls crowd in one.
 shares = pd.DataFrame(search.best_estimator_.transform(components), index=profiles.index)
 wells = pd.concat([profiles.filter(like="Metadata_"), shares.add_prefix("Archetype_")], axis=1)
 strong = screen.truth["Truth_Effect"] > 0.5

@@ -268,3 +268,14 @@ def test_the_comparison_sees_rows_that_change_places(table, make_axes, find_diff
     mechanism = np.roll(table["Truth_Mechanism"], 1)
     figure = EmbeddingMapDisplay.from_table(table, color=mechanism, ax=make_axes()).figure_
     assert "RMS" in str(find_difference(figure, "embedding_map", may_renew=False))
+
+
+def test_what_has_no_place_on_the_scale_is_gray_and_named(table, ax):
+    dose = table["Metadata_Concentration_uM"].where(table.index != 5)
+    display = EmbeddingMapDisplay.from_table(table, color=dose, ax=ax)
+    labels = get_labels(display)
+    assert f"zero ({(dose == 0).sum()})" in labels
+    assert f"missing ({dose.isna().sum()})" in labels
+    outlier = table["Metadata_Count_Cells"].where(table.index != 0, 1e6)
+    far = EmbeddingMapDisplay.from_table(table, color=outlier, ax=Figure().subplots())
+    assert far.colorbar_.extend == "both"

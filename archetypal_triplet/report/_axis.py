@@ -1,6 +1,7 @@
 """What plates and doses are looked at along: the axis between the controls, and the shares of archetypes."""
 
 from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CELL_COUNT, METADATA_PREFIX
+from archetypal_triplet._utils._wells import parse_well
 
 AXIS = "Control axis"
 _NAMES = {
@@ -40,3 +41,28 @@ def name_of(column):
     if str(column).startswith(ARCHETYPE_PREFIX):
         return f"the share of {str(column).replace('_', ' ').lower()}"
     return str(column).removeprefix(METADATA_PREFIX)
+
+
+def explain_no_plates(inputs):
+    """Say why no plate can be drawn.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    str
+        The reason; empty where plates can be drawn.
+    """
+    plate, well = inputs.roles["plate"], inputs.roles["well"]
+    for name, role in (("plates", plate), ("wells", well)):
+        if role is None:
+            return f"there is no column of {name}; name it with --{name[:-1]}"
+    try:
+        for name in inputs.wells[well].unique():
+            parse_well(name)
+    except ValueError as error:
+        return str(error)
+    return ""

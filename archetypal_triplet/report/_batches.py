@@ -172,7 +172,5 @@ def _tabulate_correlation(table):
         for _, row in table.head(N_SHOWN).iterrows()
     ]  # fmt: skip
     head = ["treatment", "wells", "correlation", "95 % of chance", "replicating"]
-    caption = (
-        "Median correlation of the wells of a treatment in the embedding, beside that of wells of others."
-    )
+    caption = "Median correlation of the wells of a treatment in the embedding, beside wells of other ones."
     return Table("replicate_correlation", caption, head, rows, table)

@@ -4,7 +4,7 @@ import base64
 import io
 
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.report._parts import Figure
+from archetypal_triplet.report._parts import Figure, Missing
 
 # a picture of many marks is smaller in pixels than in paths
 MAX_SVG_BYTES = 120_000
@@ -51,14 +51,17 @@ class FigureWriter:
 
         Returns
         -------
-        Figure
-            With the picture inside.
+        Figure or Missing
+            With the picture inside; the reason, where the data do not allow the figure.
         """
         matplotlib = import_optional("matplotlib", extra="report")
         figures = import_optional("matplotlib.figure", extra="report")
         with matplotlib.rc_context(_STYLE):
             figure = figures.Figure(figsize=size, layout="constrained")
-            plot(figure)
+            try:
+                plot(figure)
+            except ValueError as error:  # one figure that cannot be drawn must not take the page with it
+                return Missing(f"Figure {name}", str(error))
             return self.keep(name, figure, alt=alt, caption=caption)
 
     def keep(self, name, figure, *, alt, caption=""):

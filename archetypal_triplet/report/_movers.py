@@ -32,6 +32,8 @@ def find_movers(inputs):
     pd = import_optional("pandas", extra="report")
     wells, roles, names = inputs.wells, inputs.roles, inputs.shares
     compound = roles["compound"]
+    if not names:
+        return None, "the results hold no shares of archetypes"
     if compound is None:
         return None, "there is no column Metadata_Compound"
     is_control = _controls(wells, roles["controls"])

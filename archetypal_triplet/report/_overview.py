@@ -35,7 +35,7 @@ SPACES = {
     "cell_count": "cell count alone",
 }
 METRICS = {"z_prime": "Z′", "robust_z_prime": "robust Z′", "ssmd": "SSMD", "auc": "AUC"}
-TRAINED = {"seen": "yes", "held out": "no"}
+TRAINED = {"seen": "yes", "held out": "no, held out"}
 _SCALES = {"z_prime": (-1.0, 1.0), "auc": (0.5, 1.0)}
 _TITLES = {
     "Z′": "1 - 3 (SD negative + SD positive) / distance of their means, along the axis between the controls",

@@ -5,11 +5,10 @@ import numpy as np
 from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet._utils._wells import parse_well
 from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
 from archetypal_triplet.plotting._palette import natural_key
-from archetypal_triplet.report._axis import AXIS, file_name, name_of
+from archetypal_triplet.report._axis import AXIS, explain_no_plates, file_name, name_of
 from archetypal_triplet.report._parts import Folded, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 
@@ -34,7 +33,7 @@ def make_plates(inputs, writer):
         Figures, one a column, and the table of effects of position.
     """
     parts = []
-    reason = _why_none(inputs)
+    reason = explain_no_plates(inputs)
     if reason:
         parts.append(Missing("Heat maps", reason))
     else:
@@ -47,19 +46,6 @@ def make_plates(inputs, writer):
             parts.append(Folded(heading[:1].upper() + heading[1:], [figure], open=i == 0))
     parts.append(_tabulate_effects(inputs))
     return make_section("plates", parts)
-
-
-def _why_none(inputs):
-    plate, well = inputs.roles["plate"], inputs.roles["well"]
-    for name, role in (("plates", plate), ("wells", well)):
-        if role is None:
-            return f"there is no column of {name}; name it with --{name[:-1]}"
-    try:
-        for name in inputs.wells[well].unique():
-            parse_well(name)
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def list_columns(inputs):

@@ -1,12 +1,13 @@
 """The picture at the top of the report: the map, a plate, and how well the controls can be told apart."""
 
-import math
+import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE
+from archetypal_triplet._utils._frames import embedding_columns
 from archetypal_triplet.plotting import EmbeddingMapDisplay, PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label
 from archetypal_triplet.plotting._palette import natural_key
-from archetypal_triplet.report._axis import AXIS, choose_axis, name_of
+from archetypal_triplet.report._axis import AXIS, choose_axis, explain_no_plates, name_of
 
 SPACES = {
     "embedding": "map",
@@ -15,7 +16,10 @@ SPACES = {
     "features_pca": "features,\nPCA",
     "cell_count": "cell count",
 }
+_TITLES = {AXIS: "from negative (0) to positive (1)"}
 _COLORS = {"seen": "#0072B2", "held out": "#D55E00"}
+_OTHER = "#54606e"
+_LOWEST = -1.0  # what lies below is drawn as an arrow there
 _LABELS = {"seen": "wells that trained the map", "held out": "wells held out of the training"}
 
 
@@ -71,16 +75,17 @@ def _pooled(inputs):
 
 
 def _choose_plate(inputs):
-    plate, well = inputs.roles["plate"], inputs.roles["well"]
-    if plate is None or well is None:
+    if explain_no_plates(inputs) or choose_axis(inputs) not in inputs.wells:
         return None
-    sizes = inputs.wells[plate].astype(str).value_counts()
+    sizes = inputs.wells[inputs.roles["plate"]].astype(str).value_counts()
     return sorted(sizes.index[sizes == sizes.max()], key=natural_key)[0]
 
 
 def _draw_map(inputs, ax):
     color = "archetype" if inputs.shares else CONTROL_TYPE if CONTROL_TYPE in inputs.wells else None
-    EmbeddingMapDisplay.from_table(inputs.wells, color=color, ax=ax)
+    wells = inputs.wells
+    usable = np.isfinite(wells[embedding_columns(wells)].to_numpy(dtype=float)).all(axis=1)
+    EmbeddingMapDisplay.from_table(wells[usable], color=color, ax=ax)
     ax.set_title("The map", loc="left")
 
 
@@ -91,27 +96,26 @@ def _draw_plate(inputs, column, name, ax):
         plate_column=roles["plate"], well_column=roles["well"],
         cmap="cividis" if column == AXIS else "viridis", ax=ax,
     )  # fmt: skip
-    ax.set_title(f"{clip_label(name)}: {name_of(column)}", loc="left")
+    ax.set_title(f"{clip_label(name, 16)}: {_TITLES.get(column) or name_of(column)}", loc="left")
 
 
 def _draw_controls(table, ax):
-    lowest = math.inf
-    rows = [
-        (space, trained, part.iloc[0])
-        for space in SPACES
-        for trained, part in table[table["space"] == space].groupby("trained_on", sort=False)
-    ]
-    for i, (_, trained, row) in enumerate(rows):
-        color = _COLORS.get(trained, "#54606e")
-        ax.plot([max(row["low"], -1.5), row["high"]], [i, i], color=color, lw=2, solid_capstyle="butt")
-        ax.plot(max(row["value"], -1.5), i, "o", color=color, ms=6)
-        lowest = min(lowest, row["low"])
-    for trained in dict.fromkeys(trained for _, trained, _ in rows):
-        ax.plot([], [], "o-", color=_COLORS.get(trained, "#54606e"), label=_LABELS.get(trained, trained))
-    ax.set_yticks(range(len(rows)), [SPACES[space] for space, _, _ in rows])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_xlim(min(0.0, max(lowest, -1.5)) - 0.05, 1.05)
-    ax.axvline(0.0, color="#54606e", lw=0.8, ls=":")
+    """One line a space; what is held out lies below what trained the map."""
+    spaces = [space for space in SPACES if (table["space"] == space).any()]
+    kinds = list(dict.fromkeys(table["trained_on"]))
+    for _, row in table.iterrows():
+        color = _COLORS.get(row["trained_on"], _OTHER)
+        alone = (table["space"] == row["space"]).sum() == 1
+        y = spaces.index(row["space"]) + (0.0 if alone else 0.16 if row["trained_on"] != "seen" else -0.16)
+        low, value = (max(row[name], _LOWEST) for name in ("low", "value"))
+        ax.plot([low, max(row["high"], _LOWEST)], [y, y], color=color, lw=2, solid_capstyle="butt")
+        ax.plot(value, y, "<" if row["value"] < _LOWEST else "o", color=color, ms=6)
+    for kind in kinds:
+        ax.plot([], [], "o-", color=_COLORS.get(kind, _OTHER), label=_LABELS.get(kind, kind))
+    ax.set_yticks(range(len(spaces)), [SPACES[space] for space in spaces])
+    ax.set_ylim(len(spaces) - 0.4, -0.6)
+    ax.set_xlim(min(0.0, max(float(table["low"].min()), _LOWEST)) - 0.05, 1.05)
+    ax.axvline(0.0, color=_OTHER, lw=0.8, ls=":")
     ax.set_xlabel("Z′ (95 % interval)")
     ax.set_title("Positive against negative controls", loc="left")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.16), frameon=False, fontsize="small")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.35, -0.16), frameon=False, fontsize="small")

@@ -1,11 +1,11 @@
 """The page as a whole: its files, its sections, what it refuses."""
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from as_page import Page
 
 from archetypal_triplet.report import write_report
 from archetypal_triplet.report._figures import FigureWriter
@@ -13,40 +13,6 @@ from archetypal_triplet.report._figures import FigureWriter
 SECTIONS = [
     "overview", "map", "archetypes", "plates", "doses", "batches", "outliers", "replicates", "provenance",
 ]  # fmt: skip
-VOID = {"meta", "link", "img", "input", "br", "hr", "path", "circle", "rect"}
-
-
-class Page(HTMLParser):
-    """Reads a page: what is nested, its texts outside of scripts, its attributes."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.open, self.faults, self.tags, self.texts = [], [], [], []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if tag in VOID:
-            return
-        if not self.open or self.open[-1] != tag:
-            self.faults.append((tag, self.open[-3:], self.getpos()))
-        else:
-            self.open.pop()
-
-    def handle_data(self, data):
-        if not {"script", "style"} & set(self.open):
-            self.texts.append(data)
-
-    def all(self, name):
-        return [attrs for tag, attrs in self.tags if tag == name]
 
 
 def read(result):

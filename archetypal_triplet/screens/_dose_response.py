@@ -187,8 +187,6 @@ def _explain(found, curves, lowest, highest, alpha):
             reason = f"several units ({shorten(found.unit[c])})"
         elif not found.can_fit[c]:
             reason = f"{count_of(found.n_doses[c], 'concentration')}; {needed[c]} are needed"
-        elif not curves.df[c] >= 1:
-            reason = f"{int(curves.is_outlier[c].sum())} outliers leave too few wells"
         elif np.isnan(p_value):
             reason = "no response: all values are equal"
         elif p_value >= alpha:
@@ -198,7 +196,9 @@ def _explain(found, curves, lowest, highest, alpha):
         elif log_ec50 > highest[c]:
             reason = "the EC50 lies above the highest concentration"
         elif log_ec50 < lowest[c]:
+            # an inert compound beside vehicle wells at the plate's edge looks the same
             reason = "the EC50 lies below the lowest concentration"
+            reason += ", if vehicle wells are comparable" if found.n_vehicle[c] else ""
         elif np.isinf(curves.log_ec50_low[c]) and np.isinf(curves.log_ec50_high[c]):
             reason = "the EC50 is not determined: its interval spans all concentrations"
         else:
@@ -209,7 +209,6 @@ def _explain(found, curves, lowest, highest, alpha):
 
 def tabulate_curves(found, curves, column, confidence_level):
     """One row a compound."""
-    pd = import_optional("pandas", extra="screens")
     wells = found.wells
     has_wells = found.n_doses > 0
     lowest = np.where(has_wells, wells.dose[:, 0], np.nan)
@@ -249,7 +248,7 @@ def tabulate_curves(found, curves, column, confidence_level):
     table["r2"] = np.where(fine, curves.r2, np.nan)
     table["p_value"], table["p_lack_of_fit"] = curves.p_value, curves.p_lack_of_fit
     table["n_outliers"] = curves.is_outlier.sum(axis=1)
-    table["reason"] = pd.array(reason, dtype="str")
+    table["reason"] = reason.tolist()
     return table[[*found.keys.columns, *RESULT_COLUMNS]]
 
 

@@ -362,7 +362,7 @@ def test_wells_without_a_value_a_dose_or_a_compound_are_left_out():
     more["y"] = [np.nan, np.inf, 9.0, 9.0]
     more.loc[more.index[2], DOSE] = np.nan
     more.loc[more.index[3], COMPOUND] = None
-    pd.testing.assert_frame_equal(fit(pd.concat([table, more])), expected)
+    pd.testing.assert_frame_equal(fit(pd.concat([table, more])), expected)  # the index holds rows twice
     # whole numbers, categories and compounds called by numbers
     other = table.astype({COMPOUND: "category"}).assign(y=(1000 * table["y"]).round().astype(int))
     np.testing.assert_allclose(fit(other)["ec50"], expected["ec50"], rtol=0.01)
@@ -424,6 +424,62 @@ def test_an_interval_that_the_doses_do_not_bound_is_open():
     assert row["reason"] == ""
     assert row["ec50_high"] == np.inf
     assert 1 < row["ec50_low"] < row["ec50"] <= 256
+
+
+def test_an_offset_of_the_vehicle_wells_is_no_potency():
+    """Inert compounds beside vehicle wells that lie elsewhere: the reason names both readings."""
+    table, _, _ = make_wells(0, 20, active=False, n_vehicle=16, n_replicates=3)
+    table.loc[table[COMPOUND] == "DMSO", "y"] += 1.0
+    found = fit(table, controls=NEGATIVE)
+    assert found["ec50"].isna().all()
+    reason = "the EC50 lies below the lowest concentration, if vehicle wells are comparable"
+    assert (found["reason"] == reason).mean() > 0.9
+    assert (found["ec50_low"] == 0).all()
+
+
+REASONS = (
+    *("no response (p = ", "no response: all values are equal", "the EC50 lies below the lowest"),
+    *("the EC50 lies above the highest", "the EC50 is not determined", "the response does not follow"),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 2**16),
+    n_wells=st.integers(5, 12),
+    n_vehicle=st.sampled_from([0, 1, 7]),
+    kind=st.sampled_from(["cauchy", "binary", "one", "tiny", "step"]),
+)
+def test_whatever_the_numbers_an_ec50_lies_in_its_interval_and_the_range_or_there_is_a_reason(
+    seed, n_wells, n_vehicle, kind
+):
+    rng = np.random.default_rng(seed)
+    doses = np.sort(
+        np.append(rng.permutation(2.0 ** np.arange(8))[:5], 2.0 ** rng.integers(0, 8, n_wells - 5))
+    )
+    values = {
+        "cauchy": rng.standard_cauchy((10, n_wells)),
+        "binary": rng.integers(0, 2, (10, n_wells)).astype(float),
+        "one": np.eye(n_wells)[rng.integers(0, n_wells, 10)],
+        "tiny": 1e8 + 1e-6 * rng.standard_normal((10, n_wells)),
+        "step": (doses > 10) + 1e-12 * rng.standard_normal((10, n_wells)),
+    }[kind]
+    table = pd.DataFrame({COMPOUND: np.repeat(np.arange(10), n_wells), DOSE: np.tile(doses, 10)})
+    table["y"] = values.ravel()
+    table["Metadata_ControlType"] = "sample"
+    vehicle = {COMPOUND: -1, DOSE: 0.0, "Metadata_ControlType": "negative"}
+    vehicle = pd.DataFrame({"y": values[0, 0] * np.ones(n_vehicle)}).assign(**vehicle)
+    found = fit(pd.concat([table, vehicle]), controls=NEGATIVE if n_vehicle else None)
+    given = found["reason"] == ""
+    assert found.loc[~given, "reason"].str.startswith(REASONS).all()
+    assert (found["ec50"].notna() == given).all()
+    known = found[given]
+    assert (known["ec50"] >= known["lowest"] * (1 - 1e-9)).all()
+    assert (known["ec50"] <= known["highest"] * (1 + 1e-9)).all()
+    assert (known["ec50_low"] <= known["ec50"] * (1 + 1e-6)).all()
+    assert (known["ec50_high"] >= known["ec50"] * (1 - 1e-6)).all()
+    assert known[["hill", "bottom", "top", "r2", "p_value"]].notna().all(axis=None)
+    assert (found["n_outliers"] < found["n_wells"] / 2).all()
 
 
 def test_a_table_without_a_dosed_compound_gives_an_empty_one():

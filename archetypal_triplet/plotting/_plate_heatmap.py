@@ -43,7 +43,7 @@ class PlateHeatmapDisplay:
     marker of their kind in all figures of this package: negative a square, positive a triangle, untreated a
     diamond. Wells that the table does not have are hatched; those that it has without a value are gray with
     a cross. Effects of position with p below 0.05 are written at the side that they concern: rows at the
-    left, columns at the top, the edge below the title and as a dashed line inside of the outer wells.
+    left, columns and the edge at the top, and a dashed line marks the edge off.
 
     Parameters
     ----------
@@ -372,12 +372,14 @@ class PlateHeatmapDisplay:
         if "row" in found:
             ax.set_ylabel(texts["row"], **style)
             ax.spines["left"].set(color="black", linewidth=2.5)
-        if "column" in found:
+        at_top = [texts[name] for name in ("column", "edge") if name in found]
+        if at_top:
+            is_wide = sum(map(len, at_top)) + 2 < width
             ax.xaxis.set_label_position("top")
-            ax.set_xlabel(texts["column"], **style)
+            ax.set_xlabel(("; " if is_wide else "\n").join(at_top), **style)
+        if "column" in found:
             ax.spines["top"].set(color="black", linewidth=2.5)
         if "edge" in found and min(shape) > 2:
-            title = f"{title}\n{texts['edge']}" if title else texts["edge"]
             patches = import_optional("matplotlib.patches", extra="screens")
             inside = {"fill": False, "linewidth": 1.5, "zorder": 2.5}
             size = (shape[1] - 2, shape[0] - 2)

@@ -234,12 +234,20 @@ def test_effects_are_written_where_they_are(table, ax):
         table, "Archetype_0", effects={"row": 0.0004, "column": 0.05, "edge": 0.012}, ax=ax
     )
     assert ax.get_ylabel() == "Row effect, p < 0.001"
-    assert ax.get_xlabel() == ""  # not below 0.05
-    assert ax.get_title(loc="left") == "Plate P1\nEdge effect, p = 0.012"
+    assert ax.get_xlabel() == "Edge effect, p = 0.012"  # and none of columns: not below 0.05
+    assert ax.get_title(loc="left") == "Plate P1"
     dashed = [patch for patch in ax.patches if patch.get_linestyle() not in ("-", "solid")]
     assert [(p.get_x(), p.get_y(), p.get_width(), p.get_height()) for p in dashed] == [(0.5, 0.5, 10, 6)]
     plain = PlateHeatmapDisplay.from_table(table, "Archetype_0", ax=Figure().subplots())
     assert plain.ax_.get_ylabel() == ""
+    for width, between in [(9.0, "; "), (3.0, "\n")]:
+        both = PlateHeatmapDisplay.from_table(
+            table,
+            "Archetype_0",
+            effects={"column": 0.03, "edge": 0.012},
+            ax=Figure(figsize=(width, 6)).subplots(),
+        )
+        assert both.ax_.get_xlabel() == f"Column effect, p = 0.03{between}Edge effect, p = 0.012"
 
 
 def test_effects_of_the_plate_and_column_are_taken_from_the_table_of_all():

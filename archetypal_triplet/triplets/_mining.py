@@ -50,8 +50,8 @@ def find_mates(labels):
     values = labels.numpy()
     order = values.argsort(kind="stable")
     ordered = values[order]
-    ends = np.append((ordered[1:] != ordered[:-1]).nonzero()[0] + 1, len(values))
-    counts = np.diff(ends, prepend=0)
+    changes = (ordered[1:] != ordered[:-1]).nonzero()[0] + 1
+    counts = np.concatenate((changes, [len(values)])) - np.concatenate(([0], changes))
     table = np.full((len(counts), counts.max()), -1, dtype=order.dtype)
     table[np.arange(table.shape[1]) < counts[:, None]] = order
     list_of = np.empty_like(order)

@@ -117,7 +117,9 @@ def test_rows_of_another_precision_are_compared_in_float32(dtype):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("with_groups", [False, True])
-def test_semihard_takes_a_legal_positive_and_the_naive_negative(seed, with_groups):
+@pytest.mark.parametrize("find", [find_mates, find_mates_by_pair])
+def test_semihard_takes_a_legal_positive_and_the_naive_negative(seed, with_groups, find, monkeypatch):
+    monkeypatch.setattr(_mining, "find_mates", find)
     embedding, labels, generator = make_batch(seed)
     groups = torch.randint(3, labels.shape, generator=generator) if with_groups else None
     triplets = mine(embedding, labels, groups=groups, generator=generator)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from assay_artifacts import run_artifacts, run_restore
+from assay_artifacts import run_artifacts, run_parts, run_restore
 from assay_real import run_bbbc013, run_bbbc016, run_bbbc021, say_replicates
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -259,6 +259,7 @@ SECTIONS = {
     "bbbc021": (run_bbbc021, 1),
     "artifacts": (run_artifacts, 20),
     "restore": (run_restore, 20),
+    "parts": (run_parts, 20),
 }
 
 
@@ -305,7 +306,7 @@ def main(argv=None):
                 say(f"\n{name}: left out, ARCHETYPAL_TRIPLET_DATA is not set")
                 continue
             say(f"\n{name} ({n_draws}): {function.__doc__.strip().splitlines()[0]}")
-            more = {"cache": cache} if name in ("artifacts", "restore") else {}
+            more = {"cache": cache} if name in ("artifacts", "restore", "parts") else {}
             more |= {"say": say} if more or name.startswith("bbbc") else {}
             bars += function(n_draws, **more)
             seconds[name] = time.perf_counter() - start

@@ -15,8 +15,11 @@ from archetypal_triplet import (
     make_archetypal_triplet,
 )
 from archetypal_triplet._utils._exceptions import DataWarning
+from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet.datasets import make_screen
+from archetypal_triplet.labels import FlaggedLabeler
 from archetypal_triplet.qc import compute_archetype_quality, compute_field_scores
+from archetypal_triplet.screens._inputs import read_features
 
 PLATE, WELL = "Metadata_Plate", "Metadata_Well"
 CONTROLS = "Metadata_ControlType == 'negative'"
@@ -24,6 +27,7 @@ CONTROLS = "Metadata_ControlType == 'negative'"
 KINDS = ("out_of_focus", "saturated", "debris", "empty")
 SHARE = 0.0125
 COUNTS = (8, 12, 16, 24)
+PARTS = ("plate", "components", "whitening")
 N_PUREST, SHARE_OF_ARTIFACTS = 5, 0.6
 
 
@@ -100,6 +104,18 @@ def _render(seed):
     return pd.concat(tables, ignore_index=True)
 
 
+def _make_pipe(n_labelings, random_state, flags=None):
+    return make_archetypal_triplet(
+        level="field",
+        plate=PLATE,
+        controls=CONTROLS,
+        groups=[PLATE, WELL],
+        flags=flags,
+        n_labelings=n_labelings,
+        random_state=random_state,
+    )
+
+
 def compute_mechanism_score(table, mechanism, kept, random_state, *, how="flags", n_labelings=12):
     """Share of wells whose nearest well of another compound has their mechanism (cosine).
 
@@ -126,15 +142,7 @@ def compute_mechanism_score(table, mechanism, kept, random_state, *, how="flags"
         0 to 1.
     """
     column = "Metadata_atq_IsFlagged"
-    pipe = make_archetypal_triplet(
-        level="field",
-        plate=PLATE,
-        controls=CONTROLS,
-        groups=[PLATE, WELL],
-        flags=None if kept is None or how == "without" else column,
-        n_labelings=n_labelings,
-        random_state=random_state,
-    )
+    pipe = _make_pipe(n_labelings, random_state, None if kept is None or how == "without" else column)
     if kept is not None:
         table = table.assign(**{column: ~kept})
     with warnings.catch_warnings():
@@ -145,6 +153,11 @@ def compute_mechanism_score(table, mechanism, kept, random_state, *, how="flags"
             embedding = pipe.fit(table[kept] if kept is not None and how == "without" else table).transform(
                 table
             )
+    return score_wells(embedding, table, mechanism, kept)
+
+
+def score_wells(embedding, table, mechanism, kept=None):
+    """Share of wells whose nearest well of another compound has their mechanism (cosine)."""
     fields = pd.DataFrame(embedding).assign(
         well=table[WELL], mechanism=mechanism, compound=table["Metadata_Compound"]
     )
@@ -164,6 +177,67 @@ def _fit_labels_alone(pipe, table, column):
     normalizer = clone(pipe["normalize"]).set_params(flags=None, append_flags=False)
     X = np.column_stack([normalizer.fit_transform(table), table[column]])
     return pipe["embed"].fit(X).transform(X)
+
+
+def fit_parts(normalizer, table, kept, parts):
+    """Fit a ScreenNormalizer on all fields of a plate, but some of its parts on those that are kept.
+
+    Parameters
+    ----------
+    normalizer : ScreenNormalizer
+        Not fitted.
+    table : DataFrame
+        Fields of one plate.
+    kept : ndarray of bool
+        Fields that are not flagged.
+    parts : set of str
+        Of "plate" (means and deviations), "components" and "whitening" (soft lengths included).
+
+    Returns
+    -------
+    ScreenNormalizer
+        Fitted.
+    """
+    fitted = clone(normalizer)
+    frame, values = read_features(fitted, table, reset=True)
+    is_control, codes = select_rows(frame, fitted.controls), np.zeros(len(values), dtype=int)
+    rows = {part: kept if part in parts else np.ones_like(kept) for part in PARTS}
+    one = rows["plate"]
+    fitted._fit_plate_step(frame[one], values[one], is_control[one])
+    grouped = fitted._typical_variation(frame, codes, is_control)
+    one = rows["components"]
+    fitted._fit_components(values[one], codes[one], grouped[one])
+    scores, one = fitted._project(values, fitted.centers_, codes), rows["whitening"]
+    fitted._fit_whitening(scores[one], grouped[one], frame[one], codes[one], is_control[one])
+    lengths = np.linalg.norm(scores[one & is_control] @ fitted.whitening_, axis=1)
+    fitted.length_scale_ = float(fitted.soft_length * np.median(lengths))
+    return fitted
+
+
+def run_parts(n_draws, cache, say):
+    """Flagged fields have the label -1: what of the normalization must they be kept from as well?"""
+    arms = {"none": set(), **{part: {part} for part in PARTS}, "all": set(PARTS)}
+    rows = []
+    for seed in range(n_draws):
+        clean, spoiled, truth = make_fields(seed, cache)
+        mechanism = truth["Truth_Mechanism"].to_numpy()
+        kept = ~judge_fields(clean, spoiled, truth)[2]["Metadata_atq_IsFlagged"].to_numpy()
+        row = {}
+        for arm, parts in arms.items():
+            pipe = _make_pipe(12, seed)
+            X = fit_parts(pipe["normalize"], spoiled, kept, parts).transform(spoiled)
+            X = np.column_stack([X, ~kept])
+            labeler = FlaggedLabeler(pipe["embed"].labeler, flag_column=-1)
+            embedder = pipe["embed"].set_params(labeler=labeler, groups_column=-1)
+            row[arm] = score_wells(embedder.fit(X).transform(X), spoiled, mechanism, kept)
+        rows.append(row)
+        say(f"  seed {seed}: " + ", ".join(f"{name} {value:.3f}" for name, value in row.items()))
+    rows = pd.DataFrame(rows)
+    for arm in arms:
+        if arm != "all":
+            rows[f"all less {arm}"] = rows["all"] - rows[arm]
+    _summarize(rows, say)
+    return []
 
 
 def judge_archetypes(spoiled, is_artifact, scores, seed):

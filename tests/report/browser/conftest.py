@@ -25,6 +25,8 @@ _FLAGS = (
     "--hide-scrollbars", "--force-color-profile=srgb", "--enable-unsafe-swiftshader",
 )  # fmt: skip
 _OWN = ("file:", "data:", "blob:", "about:")
+_NO_DIALOGS = """for (const kind of ["alert", "confirm", "prompt"])
+    window[kind] = (text) => console.error(`${kind}: ${text}`)"""
 _START_PAGE = ("chrome:", "chrome-untrusted:")
 _SHIFT = {"key": "Shift", "code": "ShiftLeft", "windowsVirtualKeyCode": 16}
 SIZE = (1280, 1000)
@@ -62,11 +64,11 @@ class Browser:
         ):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        options.set_capability("unhandledPromptBehavior", "ignore")
         self.driver = webdriver.Chrome(options=options, service=Service(driver))
         self.driver.set_page_load_timeout(120)
         self.driver.set_script_timeout(60)
         self.set_window(*SIZE)
+        self.command("Page.addScriptToEvaluateOnNewDocument", {"source": _NO_DIALOGS})
         place = {"behavior": "allow", "downloadPath": str(self.downloads), "eventsEnabled": False}
         self.command("Browser.setDownloadBehavior", place)
 
@@ -207,8 +209,6 @@ class Browser:
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             about = message["params"]
-            if message["method"] == "Page.javascriptDialogOpening":
-                found.append(f"dialog: {about['message']}")
             if message["method"] in ("Network.webSocketCreated", "Network.requestWillBeSent"):
                 url = about["request"]["url"] if "request" in about else about["url"]
                 if not url.startswith(_OWN) and not about.get("documentURL", "").startswith(_START_PAGE):

@@ -23,6 +23,8 @@ def open_html(lenient_browser, tmp_path):
         ("<script>console.error('oh no')</script>", "oh no"),
         ("<script>throw new Error('thrown')</script>", "thrown"),
         ("<script>Promise.reject(new Error('rejected'))</script>", "rejected"),
+        ("<script>setTimeout(() => alert('stop'), 50)</script>", "alert: stop"),
+        ("<img src='data:,x' onerror=\"confirm('sure?')\">", "confirm: sure?"),
         ("<script src='gone.js'></script>", "gone.js"),
         ("<img src='http://pictures.invalid/a.png'>", "network: http://pictures.invalid/a.png"),
         ("<script>fetch('https://data.invalid/').catch(() => 0)</script>", "network: https://data.invalid/"),

@@ -85,6 +85,8 @@ def _add_layer(plot, models, points, colors, layer, size, alpha):
     if is_control:  # thinner around small points, lest the outline hide the color
         line = {"line_color": "#000000", "line_width": round(min(0.7, 0.1 * size), 2)}
     opacity = min(1.0, alpha + 0.1) if is_control else alpha
+    # both named, so that they are models whose size the page can change
+    shown = {f"selection_{kind}_alpha": opacity for kind in ("fill", "line")}
     faded = {f"nonselection_{kind}_alpha": _FADED * opacity for kind in ("fill", "line")}
     rows = models.IndexFilter([], name=f"view-{layer}")
     renderer = plot.scatter(
@@ -98,6 +100,7 @@ def _add_layer(plot, models, points, colors, layer, size, alpha):
         fill_alpha=opacity,
         line_alpha=opacity if is_control else 0.0,
         **line,
+        **shown,
         **faded,
     )
     renderer.name = f"layer-{layer}"

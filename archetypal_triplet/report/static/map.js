@@ -10,6 +10,7 @@
 
 const NO_COLOR = "#BDBDBD";
 const MANY_RINGS = 400; // beyond, rings hide what they mark
+const CLICK_REACH = 4; // pixels that a hand may shake
 
 function nextFrame() {
   return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
@@ -18,7 +19,7 @@ function nextFrame() {
 // Bokeh's canvas takes the focus for itself; the map around it has the keys and one tab stop
 function leaveFocusToUs(place) {
   for (const child of place.children) {
-    if (child.classList.contains("bk-events")) {
+    if (child.classList.contains("bk-events") || child.classList.contains("bk-Figure")) {
       child.tabIndex = -1;
       child.style.outline = "none";
     }
@@ -59,7 +60,7 @@ class PhenotypeMap {
     this.found = [];
     this.hovered = -1;
     this.noColor = NO_COLOR;
-    this.ready = this.start();
+    this.ready = this.start().catch((error) => this.fail(error));
   }
 
   part(name) {
@@ -103,6 +104,13 @@ class PhenotypeMap {
     performance.mark(`archetypal-map-ready:${this.name}`);
     this.root.dataset.map = "ready";
     return this;
+  }
+
+  fail(error) {
+    const text = `The map could not be drawn (${error.message}). The tables and figures of the report hold the same data.`;
+    (this.part("wait") ?? this.part("status")).textContent = text;
+    this.root.dataset.map = "failed";
+    throw error;
   }
 
   // ---- what is drawn
@@ -348,8 +356,10 @@ class PhenotypeMap {
 
   attachPointer(plot) {
     let pressed = null;
+    let isDrag = false; // a lasso may end where it began
     let waiting = null;
     plot.addEventListener("pointermove", (event) => {
+      if (pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > CLICK_REACH) isDrag = true;
       if (!waiting) requestAnimationFrame(() => {
         const last = waiting;
         waiting = null;
@@ -365,10 +375,11 @@ class PhenotypeMap {
     });
     plot.addEventListener("pointerdown", (event) => {
       pressed = [event.clientX, event.clientY];
+      isDrag = false;
       this.tools.wheel.active = true;
     });
     plot.addEventListener("click", (event) => {
-      const isDrag = pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > 4;
+      pressed = null;
       if (isDrag || this.isAway) return;
       const box = this.part("surface").getBoundingClientRect();
       const i = this.pointAt(event.clientX - box.left, event.clientY - box.top);

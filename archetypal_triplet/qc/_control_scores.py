@@ -9,6 +9,7 @@ from archetypal_triplet._utils._frames import as_pandas, count_of, is_frame
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet.qc._controls import (
+    CROSSFIT_WIDENING,
     check_controls_are_finite,
     choose_columns,
     choose_controls,
@@ -16,7 +17,9 @@ from archetypal_triplet.qc._controls import (
     take_column,
 )
 from archetypal_triplet.qc._crossfit import compute_crossfit_scores
+from archetypal_triplet.qc._separation import compute_auc
 
+MIN_SEPARATION = 1.645  # standard errors
 SCORE_COLUMNS = ("score", "axis", "reason")
 
 
@@ -25,6 +28,18 @@ def _number_plates(plates, is_control):
     names, codes = np.unique(plates, return_inverse=True)
     with_controls = np.isin(np.arange(len(names)), codes[is_control])
     return np.argsort(np.argsort(~with_controls, kind="stable"))[codes]
+
+
+def _are_apart(scores, is_positive, axis):
+    """Tell whether the AUC exceeds one half by more than chance; a single column may point either way."""
+    n_negative, n_positive = (~is_positive).sum(), is_positive.sum()
+    error = np.sqrt(
+        (n_negative + n_positive + 1) / (12 * n_negative * n_positive)
+    )  # of ranks, without effect
+    above = compute_auc(scores[~is_positive], scores[is_positive]) - 0.5
+    if axis.startswith("from other"):
+        return above > MIN_SEPARATION * CROSSFIT_WIDENING * error
+    return abs(above) > MIN_SEPARATION * error
 
 
 def _score(values, is_control, is_positive, plates, options):
@@ -42,14 +57,9 @@ def _score(values, is_control, is_positive, plates, options):
     scores = np.full(len(values), np.nan)
     own = found.pooled_scores.mean(axis=0)
     zero, one = own[~target].mean(), own[target].mean()
-    if found.axis != "the only column" and not one > zero:
-        return (
-            scores,
-            found.axis,
-            "the controls cannot be told apart: no axis separates wells that did not draw it",
-        )
-    if one == zero:
-        return scores, found.axis, "the controls cannot be told apart: their means are equal"
+    if not _are_apart(own, target, found.axis):
+        auc = compute_auc(own[~target], own[target])
+        return scores, found.axis, f"the controls cannot be told apart (AUC {auc:.2f})"
     scores[is_control] = own
     scores[usable] = found.pooled_others.mean(axis=0)
     return (scores - zero) / (one - zero), found.axis, ""
@@ -131,9 +141,10 @@ def compute_control_scores(
     The score of a compound says how far its wells go in the direction of the positive controls, and nothing
     of where they go besides. It is no probability. A single column needs no axis and is scaled as it is.
 
-    All scores are NaN, with the reason, below eight controls of a class (``controls`` of `load_thresholds`)
-    and where the controls cannot be told apart, because there is then no unit to measure in. A well that is
-    no control and has NaN or infinite values has no score.
+    All scores are NaN, with the reason, below eight controls of a class, and where the AUC of the controls
+    exceeds one half by no more than chance explains (5 %), because there is then no unit to measure in
+    (``controls`` and ``control_separation`` of `load_thresholds`). A well that is no control and has NaN or
+    infinite values has no score.
 
     Time is proportional to wells x features, and to controls x features^2 for the axes.
 

@@ -180,7 +180,21 @@ def test_no_score_without_enough_controls_that_differ():
     table[table.columns[:6]] = 1.0
     found = score(table)
     assert found["score"].isna().all()
-    assert found["reason"].str.startswith("the controls cannot be told apart").all()
+    assert set(found["reason"]) == {"the controls cannot be told apart (AUC 0.50)"}
+
+
+@pytest.mark.parametrize("plate", [None, PLATE])
+def test_controls_that_differ_by_chance_give_no_scores(plate):
+    scored = [
+        score(make_wells([seed, 1], distance=0.0)[0], plate=plate)["score"].notna().any()
+        for seed in range(60)
+    ]
+    assert np.mean(scored) < 0.15  # 5 % are expected: three standard errors
+    weak = [
+        score(make_wells([seed, 1], distance=2.0)[0], plate=plate)["score"].notna().all()
+        for seed in range(10)
+    ]
+    assert all(weak)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._choices import (
     DOMINANT_ARCHETYPE,
     choose_color,
+    clip_label,
     project_to_plane,
     shorten_name,
 )
@@ -90,7 +91,8 @@ def plot_run_overview(table, *, color=None, path=None):
             display.legend_.set_title(None)  # the panel's title says it
         if display.colorbar_ is not None:
             display.colorbar_.ax.set_title("", loc="left")
-        ax.set_title("Control type" if name == CONTROL_TYPE else shorten_name(name), loc="left")
+        title = "Control type" if name == CONTROL_TYPE else clip_label(shorten_name(name), 40)
+        ax.set_title(title, loc="left")
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure

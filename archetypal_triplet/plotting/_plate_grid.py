@@ -126,6 +126,7 @@ def _choose_shape(rows, columns, plate_format):
 def _read_plates(table, plate_column, plate):
     if plate_column == PLATE and plate_column not in table.columns and plate is None:
         return np.full(len(table), "")
+    check_columns_exist(table, [plate_column], parameter="plate_column")
     return plate_names(table, plate_column)
 
 

@@ -314,9 +314,7 @@ class SimplexDisplay:
 
     def _write_names(self, names, legend):
         """Names at the corners, and limits of the axes that hold them, lest they run into a legend."""
-        lines = [
-            textwrap.wrap(clip_label(name, 2 * _LABEL_WIDTH - 2), _LABEL_WIDTH) or [""] for name in names
-        ]
+        lines = [_break_lines(name) for name in names]
         needed = _LETTER_POINTS * max(len(line) for label in lines for line in label)
         size = get_size(self.ax_) - np.array([_LEGEND_POINTS * legend, 0.0])
         unit = max(min(size[0] / 2 - needed, size[1] / 2.3), _MIN_RADIUS_POINTS) / _LABEL_AT
@@ -351,6 +349,12 @@ class SimplexDisplay:
                 color=MUTED,
                 va="top",
             )
+
+
+def _break_lines(name):
+    """Two lines of a name at most; they are broken before dollars are escaped, lest a break fall in between."""
+    plain = clip_label(name, 2 * _LABEL_WIDTH - 2).replace(r"\$", "$")
+    return [clip_label(line, _LABEL_WIDTH) for line in textwrap.wrap(plain, _LABEL_WIDTH)] or [""]
 
 
 def place_corners(n):

@@ -279,3 +279,14 @@ def test_what_has_no_place_on_the_scale_is_gray_and_named(table, ax):
     outlier = table["Metadata_Count_Cells"].where(table.index != 0, 1e6)
     far = EmbeddingMapDisplay.from_table(table, color=outlier, ax=Figure().subplots())
     assert far.colorbar_.extend == "both"
+
+
+def test_hostile_names_are_drawn_as_they_are(table, tmp_path):
+    names = ["<b>bold</b>", "$\\frac{1}{$", "_hidden", "two\nlines", "x" * 300]
+    hostile = table.assign(**{"$n_{$": [names[i % 5] for i in range(len(table))]})
+    figure = plot_run_overview(hostile, color="$n_{$", path=tmp_path / "map.svg")
+    ax = figure.axes[-1]
+    assert ax.get_title(loc="left") == r"\$n_{\$"
+    labels = [text.get_text().rpartition(" ")[0] for text in ax.get_legend().get_texts()]
+    assert {"<b>bold</b>", r"\$\frac{1}{\$", "_hidden", "two lines"} < set(labels)
+    assert max(map(len, labels)) < 30

@@ -403,7 +403,7 @@ def test_the_comparison_sees_what_changes(table, make_axes, find_difference, cha
     [
         ({"column": "Archetype_9"}, "column='Archetype_9' is not a column of the table"),
         ({"plate": "P7"}, "plate='P7' is not a plate of the table. Plates to choose from: P1"),
-        ({"plate_column": "Plate"}, "plate='Plate' is not a column of the table"),
+        ({"plate_column": "Plate"}, "plate_column='Plate' is not a column of the table"),
         ({"well_column": "Well"}, "well_column='Well' is not a column of the table"),
         ({"control_column": "Kind"}, "control_column='Kind' is not a column of the table"),
         ({"plate_format": 100}, "plate_format=100 is none of the plates that there are: 6, 12, 24, 48, 96"),

@@ -352,7 +352,7 @@ class SimplexDisplay:
 
 
 def _break_lines(name):
-    """Two lines of a name at most; they are broken before dollars are escaped, lest a break fall in between."""
+    """Lines of a name; they are broken before dollars are escaped, lest a break fall in between."""
     plain = clip_label(name, 2 * _LABEL_WIDTH - 2).replace(r"\$", "$")
     return [clip_label(line, _LABEL_WIDTH) for line in textwrap.wrap(plain, _LABEL_WIDTH)] or [""]
 

@@ -201,7 +201,7 @@ def _list_movers(name, movers):
         "ρ with dose": "rank correlation of share and dose, from 4 doses on",
     }
     caption = "Compounds that move along it most, all doses together"
-    return Table(f"movers_{name.lower()}", caption, head, rows, movers, titles)
+    return Table(f"movers_{name.lower()}", caption, head, rows, movers, titles, n_rows=len(rows))
 
 
 def _draw_simplex(inputs, writer):

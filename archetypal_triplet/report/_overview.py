@@ -1,11 +1,12 @@
 """The first section: what was screened, whether the assay is good, what stands out, plate by plate."""
 
 import math
+import re
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE, IS_FLAGGED
-from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE, IS_FLAGGED, METADATA_PREFIX
+from archetypal_triplet._utils._frames import count_of, select_rows
 from archetypal_triplet.plotting._palette import natural_key
 from archetypal_triplet.report._parts import (
     Facts,
@@ -26,7 +27,7 @@ from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.runs._assay_summary import summarize_assay
 
 SPACES = {
-    "embedding": "embedding (the map)",
+    "embedding": "the map (embedding)",
     "feature_embedding": "embedding of features",
     "pixel_embedding": "embedding of pixels",
     "whitened": "whitened components",
@@ -34,8 +35,12 @@ SPACES = {
     "features_pca": "measured features, PCA",
     "cell_count": "cell count alone",
 }
-METRICS = {"z_prime": "Z′", "robust_z_prime": "robust Z′", "ssmd": "SSMD", "auc": "AUC"}
+METRICS = {"z_prime": "Z′", "ssmd": "SSMD", "auc": "AUC", "robust_z_prime": "robust Z′"}
 TRAINED = {"seen": "yes", "held out": "no, held out"}
+_PLATE_COLUMNS = (
+    "plate", "n_wells", "n_negative", "n_positive", "z_prime", "ssmd", "drift", "position_p", "cells",
+    "n_flagged",
+)  # fmt: skip
 _SCALES = {"z_prime": (-1.0, 1.0), "auc": (0.5, 1.0)}
 _TITLES = {
     "Z′": "1 - 3 (SD negative + SD positive) / distance of their means, along the axis between the controls",
@@ -116,11 +121,17 @@ def _say_compounds(wells, compound, dose, unit):
     values = treated[dose][treated[dose] > 0].dropna()
     if not len(values):
         return said
-    units = treated[unit].dropna().astype(str).unique() if unit is not None else []
+    units = treated[unit].dropna().astype(str).unique() if unit is not None else _unit_in(dose)
     if len(units) > 1:  # a range over units would be nonsense
         return f"{said}, {count_of(values.nunique(), 'dose')} in {' and '.join(units[:3])}"
     word = f" {units[0]}" if len(units) else ""
     return f"{said}, {count_of(values.nunique(), 'dose')} from {values.min():.3g} to {values.max():.3g}{word}"
+
+
+def _unit_in(name):
+    """Unit at the end of a column's name: Metadata_Concentration_uM."""
+    ending = str(name).removeprefix(METADATA_PREFIX).rpartition("_")[2]
+    return [ending] if re.fullmatch(r"[pnuµm]?(M|g|mol)([_/]?m?[lL])?", ending) else []
 
 
 def _say_archetypes(info):
@@ -139,7 +150,7 @@ def _make_quality(inputs):
     for space, words in SPACES.items():
         for trained, part in pooled[pooled["space"] == space].groupby("trained_on", sort=False):
             rows.append(_quality_row(words, trained, part.set_index("metric")))
-    head = ["measured in", *METRICS.values(), "trained the map"]
+    head = ["measured in", "trained the map", *METRICS.values()]
     first = pooled.iloc[0]
     return Table(
         "controls",
@@ -151,12 +162,21 @@ def _make_quality(inputs):
 
 
 def _quality_row(words, trained, part):
-    cells = [text(words)]
+    cells = [text(words), text(TRAINED.get(trained, trained))]
     for metric in METRICS:
         row = part.loc[metric]
         scale = _SCALES.get(metric) if metric == "z_prime" else None
-        cells.append(interval(row["value"], row["low"], row["high"], reason=row["reason"], scale=scale))
-    return [*cells, text(TRAINED.get(trained, trained))]
+        cells.append(
+            interval(
+                row["value"],
+                row["low"],
+                row["high"],
+                digits=1 if metric == "ssmd" else 2,
+                reason=row["reason"],
+                scale=scale,
+            )
+        )
+    return cells
 
 
 def _stand_out(inputs):
@@ -173,29 +193,29 @@ def _make_plates(inputs):
     if plate is None:
         return [Missing("Plates", "there is no column of plates; name it with --plate")]
     frame = describe_plates(inputs)
-    scale = (-1.0, 1.0)
-    rows = []
-    for _, one in frame.iterrows():
-        rows.append(
-            [
-                text(one["plate"]), count(one["n_wells"]), count(one["n_negative"]), count(one["n_positive"]),
-                interval(one["z_prime"], one["z_prime_low"], one["z_prime_high"],
-                         reason=one["reason"], scale=scale),
-                interval(one["ssmd"], one["ssmd_low"], one["ssmd_high"], reason=one["reason"]),
-                number(one["drift"]), number(one["position_p"], 3), number(one["cells"], 0),
-                count(one["n_flagged"]),
-            ]
-        )  # fmt: skip
-    head = [
-        "plate", "wells", "negative", "positive", "Z′", "SSMD", "drift", "position, p", "cells", "flagged",
-    ]  # fmt: skip
+    columns = {
+        "plate": lambda one: text(one["plate"]),
+        "wells": lambda one: count(one["n_wells"]),
+        "negative": lambda one: count(one["n_negative"]),
+        "positive": lambda one: count(one["n_positive"]),
+        "Z′": lambda one: _interval_of(one, "z_prime", (-1.0, 1.0)),
+        "SSMD": lambda one: _interval_of(one, "ssmd", None),
+        "drift": lambda one: number(one["drift"], reason="no negative controls"),
+        "position, p": lambda one: number(one["position_p"], 3, reason="too few wells, or none are known"),
+        "cells": lambda one: number(one["cells"], 0),
+        "flagged": lambda one: count(one["n_flagged"]),
+    }
+    needed = dict(zip(columns, _PLATE_COLUMNS, strict=True))
+    head = [name for name in columns if frame[needed[name]].notna().any()]
+    rows = [[columns[name](one) for name in head] for _, one in frame.iterrows()]
     titles = _TITLES | {
         "drift": "distance of the negative controls from those of the first plate, in spreads within plates",
         "position, p": "smallest p of the effects of row, column and edge, in negative controls or all wells",
         "cells": "median number of cells a well",
         "flagged": "fields that are unlike the others of their well",
     }
-    caption = "Plates in the embedding, lowest Z′ first. Empty cells say why when the pointer rests on them."
+    first = "lowest Z′ first" if "Z′" in head else "in their order"
+    caption = f"Plates in the embedding, {first}. Empty cells say why when the pointer rests on them."
     parts = [Table("plates", caption, head, rows, frame, titles)]
     if len(frame) > 1:
         parts.append(Html(draw_run_order(frame.sort_values("position"))))
@@ -223,9 +243,12 @@ def describe_plates(inputs):
     sizes = wells[plate].astype(str).value_counts()
     cells = wells.groupby(wells[plate].astype(str))[CELL_COUNT].median() if CELL_COUNT in wells else {}
     flagged = _count_flagged(inputs)
+    kinds = {"n_negative": "controls", "n_positive": "positive_controls"}
+    kinds = {column: _count_controls(inputs, role) for column, role in kinds.items()}
     rows = []
     for name in names:
         one = {"plate": name, "position": order.index(name), "n_wells": int(sizes[name])}
+        one |= {column: math.nan if found is None else found.get(name, 0) for column, found in kinds.items()}
         one |= _controls_of(controls, name)
         one["drift"] = _drift_of(drift, name)
         one["position_p"] = lowest_p.get(name, math.nan)
@@ -245,8 +268,22 @@ def _find_order(inputs, names):
     return sorted(names, key=lambda name: (first[name], natural_key(name)))
 
 
+def _interval_of(one, name, scale):
+    bounds = (one[f"{name}_low"], one[f"{name}_high"])
+    return interval(one[name], *bounds, reason=one["reason"], scale=scale)
+
+
+def _count_controls(inputs, role):
+    """Wells of a kind of control on each plate."""
+    query, plate = inputs.roles[role], inputs.roles["plate"]
+    if query is None:
+        return None
+    chosen = inputs.wells[np.asarray(select_rows(inputs.wells, query, allow_empty=True))]
+    return chosen[plate].astype(str).value_counts().to_dict()
+
+
 def _controls_of(table, name):
-    empty = {"n_negative": math.nan, "n_positive": math.nan, "reason": "no positive or negative controls"}
+    empty = {"reason": "no positive or negative controls"}
     for metric in ("z_prime", "ssmd"):
         empty |= {metric: math.nan, f"{metric}_low": math.nan, f"{metric}_high": math.nan}
     if table is None:
@@ -255,7 +292,7 @@ def _controls_of(table, name):
     part = table[chosen & (table["plate"].astype(str) == name)].set_index("metric")
     if "z_prime" not in part.index:
         return empty
-    found = {key: part.loc["z_prime", key] for key in ("n_negative", "n_positive", "reason")}
+    found = {"reason": part.loc["z_prime", "reason"]}
     for metric in ("z_prime", "ssmd"):
         row = part.loc[metric]
         found |= {metric: row["value"], f"{metric}_low": row["low"], f"{metric}_high": row["high"]}

@@ -19,29 +19,32 @@ def draw_run_order(plates):
     str
         A figure in HTML; names of plates are escaped.
     """
-    lanes = []
+    lanes, said = [], []
     if plates["z_prime"].notna().any():
         bounds = plates[["z_prime", "z_prime_low", "z_prime_high"]].to_numpy(dtype=float)
         lanes.append(_draw_lane("Z′", bounds, (max(-1.0, _least(bounds)), 1.0), plates["plate"]))
+        said.append("Z′ of the controls with its interval")
     if plates["drift"].notna().any():
         values = plates[["drift"]].to_numpy(dtype=float)
         top = max(1.0, float(plates["drift"].max()))
         lanes.append(_draw_lane("drift", values, (0.0, top), plates["plate"]))
+        said.append(
+            "how far the negative controls lie from those of the first plate, in spreads within plates"
+        )
     if not lanes:
         return ""
     first, last = escape(plates["plate"].iloc[0]), escape(plates["plate"].iloc[-1])
     return (
         '<figure class="strip" role="group" aria-label="Plates in the order of the run">'
         f"{''.join(lanes)}<figcaption>Plates in the order of the run, from <bdi>{first}</bdi> to "
-        f"<bdi>{last}</bdi>: Z′ of the controls with its interval, and how far the negative controls have "
-        "drifted from those of the first plate, in spreads within plates. The numbers are in the table "
+        f"<bdi>{last}</bdi>: {', and '.join(said)}. The numbers are in the table "
         "above.</figcaption></figure>"
     )
 
 
 def _least(bounds):
     finite = bounds[~(bounds != bounds)]
-    return math.floor(10 * min(float(finite.min()), 0.0)) / 10 - 0.1
+    return math.floor(10 * min(float(finite.min()), 0.0)) / 10
 
 
 def _draw_lane(label, values, scale, names):

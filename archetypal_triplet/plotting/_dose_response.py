@@ -187,7 +187,7 @@ class DoseResponseDisplay:
         curve = None
         if not parameters["reason"]:
             points = np.linspace(log_doses[0], log_doses[-1], _N_POINTS)
-            curve = np.array([10**points, *compute_band(curves, 0, points, confidence_level)])
+            curve = np.array([10**points, *compute_band(found.wells, curves, 0, points, confidence_level)])
         display = cls(
             10**log_doses,
             found.wells.response[0][is_well],

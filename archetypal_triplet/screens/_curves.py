@@ -20,6 +20,7 @@ MAD_TO_SD = 1.4826
 _HUBER, _BISQUARE = 1.345, 4.685
 _N_HUBER, _N_BISQUARE = 4, 3
 _N_REFINE, _N_BISECT, _N_ZOOM = 22, 16, 4
+_N_BAND = 81  # EC50, and slopes, of which a band is made
 _MAX_BLOCK = 3_000_000  # values of the grid held at a time
 
 
@@ -258,16 +259,6 @@ def compute_gradient(dose, bottom, top, log_ec50, log_hill):
     )
 
 
-def compute_band(curves, row, dose, confidence_level):
-    """Curve of one compound at log10 doses, and the limits between which it lies, by linearization."""
-    parameters = [values[row] for values in curves[:N_PARAMETERS]]
-    gradient = compute_gradient(dose, *parameters)
-    variance = np.einsum("di,ij,dj->d", gradient, curves.covariance[row], gradient)
-    half = stats.t.ppf((1 + confidence_level) / 2, curves.df[row]) * np.sqrt(np.maximum(variance, 0.0))
-    response = compute_response(dose, *parameters)
-    return response, response - half, response + half
-
-
 def _compute_covariance(wells, weight, parameters, variance):
     """Covariance of the parameters by linearization; a Hill slope at its limit counts as known."""
     gradient = compute_gradient(wells.dose, *(v[:, None] for v in parameters))
@@ -278,9 +269,14 @@ def _compute_covariance(wells, weight, parameters, variance):
     return np.linalg.pinv(information, rcond=1e-12, hermitian=True) * variance[:, None, None]
 
 
-def _fit_block(wells, confidence_level):
+def _settle(wells):
+    """Wells of which none that is padding has a dose of its own, and lowest and highest dose."""
     low, high = wells.dose[:, 0], np.where(wells.is_well, wells.dose, -np.inf).max(axis=1)
-    wells = wells._replace(dose=np.where(wells.is_well, wells.dose, high[:, None]))  # no dose of its own
+    return wells._replace(dose=np.where(wells.is_well, wells.dose, high[:, None])), low, high
+
+
+def _fit_block(wells, confidence_level):
+    wells, low, high = _settle(wells)
     level, has_vehicle = _number_levels(wells), wells.vehicle_weight > 0
     grid = _make_grid(low, high)
     shape = _compute_shape(_sum_up(wells, level, wells.is_well.astype(float)), *grid)
@@ -338,3 +334,63 @@ def fit_curves(wells, confidence_level=0.95):
         start = stop
     back = np.argsort(order)
     return Curves(*(np.concatenate(values)[back] for values in zip(*parts, strict=True)))
+
+
+def _spread_points(curves, row, limits):
+    """EC50 and slopes (1, n_points) around those of a curve, as far as they may fit nearly as well."""
+    low, high = curves.log_ec50_low[row], curves.log_ec50_high[row]
+    low = low if np.isfinite(low) else limits[0] - MARGIN_DECADES
+    high = high if np.isfinite(high) else limits[1] + MARGIN_DECADES
+    center, error = curves.log_hill[row], np.sqrt(max(curves.covariance[row, 3, 3], 0.0))
+    hills = np.log10(HILL_LIMITS)
+    if 0 < error < 0.1:  # well known: a finer net around it
+        hills = np.clip([center - 5 * error, center + 5 * error], *hills)
+    log_ec50, log_hill = np.meshgrid(np.linspace(low, high, _N_BAND), np.linspace(*hills, _N_BAND))
+    best = curves.log_ec50[row], center
+    return [
+        np.append(values.ravel(), own)[None] for values, own in zip((log_ec50, log_hill), best, strict=True)
+    ]
+
+
+def compute_band(wells, curves, row, dose, confidence_level):
+    """Curve of one compound at log10 doses, and the limits between which it lies.
+
+    The limits at a dose are those of the profile likelihood, as for the EC50: what all curves reach there
+    that are not worse than F(1, df) allows.
+
+    Parameters
+    ----------
+    wells : Wells
+        What was fitted.
+    curves : Curves
+        What was found.
+    row : int
+        The compound.
+    dose : ndarray of shape (n_doses,)
+        Doses, log10.
+    confidence_level : float
+        Level of the limits.
+
+    Returns
+    -------
+    response, low, high : ndarray of shape (n_doses,)
+        The curve and its limits.
+    """
+    own = wells.take([row])
+    width = own.is_well.shape[1]
+    own, low, high = _settle(own)
+    level = _number_levels(own)
+    sums = _sum_up(own, level, (own.is_well & ~curves.is_outlier[[row], :width]).astype(float))
+    points = _spread_points(curves, row, (low[0], high[0]))
+    rss = _evaluate(sums, _compute_shape(sums, *points))[0]
+    allowed = rss[-1] * (1 + stats.f.ppf(confidence_level, 1, curves.df[row]) / curves.df[row])
+    points = [values[:, rss <= allowed] for values in points]
+    spare = (allowed - rss)[rss <= allowed]
+    shape = _compute_shape(sums, *points)[0]
+    center = sums.weight[0] @ shape / sums.total[0]
+    spread = sums.weight[0] @ shape**2 - sums.total[0] * center**2
+    height = sums.weighted[0] @ shape / spread
+    beyond = special.expit(np.log(10) * 10 ** points[1].T * (dose - points[0].T)) - center[:, None]
+    response = sums.mean[0] + height[:, None] * beyond
+    half = np.sqrt(spare[:, None] * (1 / sums.total[0] + beyond**2 / spread[:, None]))
+    return response[-1], (response - half).min(axis=0), (response + half).max(axis=0)

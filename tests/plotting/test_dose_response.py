@@ -113,6 +113,31 @@ def test_the_band_holds_the_true_curve(table):
     assert 0.85 < np.mean(held) <= 1.0
 
 
+def test_the_band_is_narrow_at_the_doses_and_wide_where_the_slope_is_open():
+    rng = np.random.default_rng(0)
+    doses = np.repeat(2.0 ** np.arange(9), 8)
+    rising = 1 / (1 + (20.0 / doses) ** 1.5) + 0.02 * rng.standard_normal(len(doses))
+    wells = pd.DataFrame({"Metadata_Compound": "a", "Metadata_Concentration": doses, "y": rising})
+    display = DoseResponseDisplay.from_table(wells, "y", compound="a", ax=Figure().subplots())
+    (at, curve, low, high), row = display.curve, display.parameters
+    # at the highest dose hardly anything but the top is unknown
+    assert (low < curve).all()
+    assert (curve < high).all()
+    half = (row["top_high"] - row["top_low"]) / 2
+    assert 0.4 * half < (high - low)[-1] / 2 < half
+    # from one dose to the next all or nothing: any steep slope will do
+    doses = np.repeat(3.0 ** np.arange(9), 8)
+    wells = wells.assign(
+        Metadata_Concentration=doses, y=(doses > 50) + 0.05 * rng.standard_normal(len(doses))
+    )
+    at, _, low, high = DoseResponseDisplay.from_table(wells, "y", compound="a", ax=Figure().subplots()).curve
+    between = (at > 27.1) & (at < 80.9)
+    assert low.min() > -0.2
+    assert high.max() < 1.2
+    assert (high - low)[between].max() > 0.7
+    assert (high - low)[at < 15].max() < 0.1
+
+
 def test_a_compound_without_ec50_shows_its_wells_and_the_reason(table, ax):
     display = draw(table, ax, compound="idle")
     assert display.curve is None

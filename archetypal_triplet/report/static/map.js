@@ -95,6 +95,8 @@ class PhenotypeMap {
     leaveFocusToUs(this.part("surface"));
     await nextFrame(); // laid out first: WebGL keeps the pixels of points that it got before
     this.showPlane();
+    this.c = new Float32Array(this.n);
+    this.fill(); // rows before the filters that speak of them
     this.fillFilters();
     this.paint();
     this.models.points.selected.properties.indices.change.connect(() => this.onSelected());

@@ -30,6 +30,7 @@ _PUBLIC = {
     "labels": None,
     "plotting": None,
     "qc": None,
+    "report": None,
     "runs": None,
     "screens": None,
     "triplets": None,

@@ -53,3 +53,11 @@ def test_the_number_of_archetypes_is_searched_where_the_readme_says():
     key = "embed__labeler__archetypes__n_archetypes"
     assert key in README
     assert key in make_archetypal_triplet(4).get_params()
+
+
+def test_the_readme_opens_with_a_picture_of_the_report():
+    picture = re.search(r"!\[([^]]+)\]\(([^)]+)\)", README)
+    assert picture.start() < README.index("```python")
+    assert len(picture[1]) > 60, "what the picture shows, for those who do not see it"
+    file = Path(__file__).resolve().parent.parent / picture[2]
+    assert file.read_bytes().startswith(b"\x89PNG")

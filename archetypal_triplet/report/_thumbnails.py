@@ -16,6 +16,7 @@ from archetypal_triplet.report._thumbnails_color import (
     draw_missing,
     resize_planes,
 )
+from archetypal_triplet.report._thumbnails_keys import KeyTable
 from archetypal_triplet.report._thumbnails_read import CELL, UnavailableError, find_images
 
 # percentiles that are black and full color: some background is black, the brightest grain does not rule
@@ -92,7 +93,7 @@ class ImageSource:
 
     def __init__(self, found, results):
         self.unit = found.unit
-        self._images, self._keys, self._results = found.images, found.keys, results
+        self._images, self._keys, self._results = found.images, KeyTable(found.keys), results
         n_channels = found.images.shape[1]
         self._colors = choose_colors(n_channels, found.nucleus)
         self.legend = list(zip(found.channels, self._colors, strict=True))
@@ -118,22 +119,20 @@ class ImageSource:
             Numbers of images, none for a row without: one for a cell or field, up to four cells or one field
             for a well.
         """
-        pd = import_optional("pandas", extra="report")
-        wanted = [PLATE, WELL, SITE, CELL]
-        names = [c for c in wanted if c in rows and c in self._keys]
-        if PLATE not in names or WELL not in names:
-            return [np.empty(0, dtype=np.intp)] * len(rows)
-        own = pd.MultiIndex.from_frame(self._keys[names].astype(str))
-        asked = pd.MultiIndex.from_frame(rows[names].astype(str))
-        codes, known = own.factorize()
-        groups = _split(codes, len(known))
+        names = self._key_columns(rows)
         limit = _PER_GROUP[self.unit]
-        at = known.get_indexer(asked)
-        return [self._most_typical(groups[k], limit) if k >= 0 else groups[-1][:0] for k in at]
+        at = self._keys.find(rows, names) if names else [-1] * len(rows)
+        return [self._most_typical(self._keys.members(names, k), limit) for k in at]
 
     def has(self, rows):
         """Say which rows of a table have an image, as an array of booleans; see `find`."""
-        return np.array([len(images) > 0 for images in self.find(rows)], dtype=bool)
+        names = self._key_columns(rows)
+        return self._keys.find(rows, names) >= 0 if names else np.zeros(len(rows), dtype=bool)
+
+    def _key_columns(self, rows):
+        """Return the columns by which images belong to rows; none if the rows do not know their well."""
+        names = [c for c in (PLATE, WELL, SITE, CELL) if c in rows and c in self._keys.columns]
+        return names if {PLATE, WELL} <= set(names) else []
 
     def take(self, rows, size=64):
         """Draw a picture for each row of a table.
@@ -246,28 +245,21 @@ def _read_embedding(path, keys):
         columns = parquet.read_schema(path).names
     except OSError:
         return None
-    names = list(keys.columns.intersection([PLATE, WELL, SITE, CELL]))
+    names = [c for c in (PLATE, WELL, SITE, CELL) if c in keys.columns]
     values = [c for c in columns if c.startswith(EMBEDDING_PREFIX)]
     if not values or not set(names) <= set(columns):  # its rows are wells
         return None
     flagged = [IS_FLAGGED] if IS_FLAGGED in columns else []
     table = pd.read_parquet(path, columns=[*names, *values, *flagged])
-    index = pd.MultiIndex.from_frame(table[names].astype(str))
-    if index.has_duplicates:
-        return None
-    at = index.get_indexer(pd.MultiIndex.from_frame(keys[names].astype(str)))
-    embedding = np.full((len(keys), len(values)), np.nan, dtype=np.float32)
-    embedding[at >= 0] = table[values].to_numpy(dtype=np.float32)[at[at >= 0]]
+    at = keys.find(table, names)
+    if keys.n_groups(names) < len(keys) or len(np.unique(at[at >= 0])) < (at >= 0).sum():
+        return None  # several rows would be one image, or several images one row
     if flagged:
-        is_flagged = table[IS_FLAGGED].fillna(False).to_numpy(dtype=bool)
-        embedding[(at >= 0) & is_flagged[at]] = np.nan
+        at = np.where(table[IS_FLAGGED].fillna(False).to_numpy(dtype=bool), -1, at)
+    images = keys.first_members(names)[at[at >= 0]]
+    embedding = np.full((len(keys), len(values)), np.nan, dtype=np.float32)
+    embedding[images] = table[values].to_numpy(dtype=np.float32)[at >= 0]
     return embedding
-
-
-def _split(codes, n_groups):
-    """Return the positions of each code, in order."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.searchsorted(codes[order], np.arange(1, n_groups)))
 
 
 def purest_images(source, rows, shares, n=8, *, size=96, per_well=1):

@@ -62,7 +62,9 @@ def resize_planes(image, size):
     planes = np.full((len(image), size, size), np.nan, dtype=np.float32)
     top, left = (size - shape[0]) // 2, (size - shape[1]) // 2
     for plane, out in zip(image, planes, strict=True):
-        pixels = np.nan_to_num(np.asarray(plane, dtype=np.float32), posinf=0, neginf=0)
+        pixels = np.asarray(plane, dtype=np.float32)
+        if plane.dtype.kind == "f":
+            pixels = np.nan_to_num(pixels, posinf=0, neginf=0)
         if scale != 1:
             pixels = np.asarray(Image.fromarray(pixels).resize(shape[::-1], how))
         out[top : top + shape[0], left : left + shape[1]] = pixels

@@ -14,6 +14,7 @@ from archetypal_triplet.images import extract_cells, read_layout, write_ome_tiff
 from archetypal_triplet.images._stack import ImageStack
 from archetypal_triplet.report._thumbnails import ImageSource, open_images, purest_images
 from archetypal_triplet.report._thumbnails_color import choose_colors, compose, draw_missing, resize_planes
+from archetypal_triplet.report._thumbnails_keys import KeyTable
 from archetypal_triplet.report._thumbnails_read import CELL, CutCells, FoundImages
 from archetypal_triplet.runs import plan_images
 from archetypal_triplet.runs._image_report import describe_images
@@ -247,6 +248,30 @@ def test_keys_are_compared_as_text(tmp_path):
     source = make_source(flat_images([100, 50]), keys, tmp_path, unit="cell")
     asked = keys.assign(**{SITE: 1, CELL: [3, 4]})
     assert [k.tolist() for k in source.find(asked)] == [[0], [1]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_keys_are_found_as_a_loop_finds_them(seed):
+    rng = np.random.default_rng(seed)
+    keys = pd.DataFrame(rng.integers(0, 4, size=(60, 3)), columns=["a", "b", "c"]).astype(str)
+    asked = pd.DataFrame(rng.integers(0, 6, size=(40, 3)), columns=["a", "b", "c"])
+    table = KeyTable(keys)
+    for names in (["a"], ["b", "c"], ["a", "b", "c"]):
+        found = [table.members(names, k).tolist() for k in table.find(asked, names)]
+        wanted = [
+            [i for i, own in enumerate(keys[names].to_numpy()) if (own == row.astype(str)).all()]
+            for row in asked[names].to_numpy()
+        ]
+        assert found == wanted
+        assert table.n_groups(names) == len(keys.drop_duplicates(names))
+        assert table.first_members(names).tolist() == [
+            table.members(names, k)[0] for k in range(table.n_groups(names))
+        ]
+
+
+def test_no_keys_find_nothing():
+    table = KeyTable(pd.DataFrame({"a": []}))
+    assert table.find(pd.DataFrame({"a": ["x", "y"]}), ["a"]).tolist() == [-1, -1]
 
 
 def test_a_field_that_cannot_be_read_is_crossed_out(fields, plate, tmp_path):

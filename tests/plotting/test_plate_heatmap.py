@@ -359,6 +359,25 @@ def test_large_plates_are_drawn_as_pixels(ax, tmp_path):
     assert (tmp_path / "plate.svg").stat().st_size < 250_000
 
 
+def test_a_real_plate_shows_its_doses_and_mirrored_controls(data_folder, ax):
+    plate_map = pd.read_csv(data_folder / "bbbc013_translocation" / "plate.csv")
+    display = PlateHeatmapDisplay.from_table(
+        plate_map,
+        "dose_rank",
+        plate_column="plate",
+        well_column="well",
+        control_column="control_type",
+        ax=ax,
+    )
+    assert ax.get_title(loc="left") == "Plate BBBC013_1049"
+    # both compounds rise from the left to the right; the positive controls lie right above, left below
+    np.testing.assert_array_equal(display.values[:, 2:11], np.tile(np.arange(1, 10), (8, 1)))
+    positive = np.argwhere(display.control_type == "positive")
+    np.testing.assert_array_equal(positive, [(row, 11 if row < 4 else 0) for row in range(8)])
+    labels = get_labels(display.markers_legend_)
+    assert labels == ["negative (12)", "positive (8)", "untreated (4)"]
+
+
 def draw_for_baseline(make_axes, table, column="Archetype_0"):
     table = table.drop(index=[40, 41, 52])
     table.loc[[70, 71], "Archetype_0"] = np.nan

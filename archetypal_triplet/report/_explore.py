@@ -85,7 +85,7 @@ def _make_thumbnails(source, shown, size):
         return None
     if size == "auto":
         size = SIZE if len(shown) <= MANY_POINTS else SMALL_SIZE
-    return make_sprites(source.take(shown, size))
+    return make_sprites(source.take(shown, size), present=source.has(shown))
 
 
 def _label_archetypes(inputs):

@@ -34,6 +34,7 @@ def run(table, tmp_path):
             "4",
             "--out",
             str(out),
+            "--no-report",  # tests/report/test_command.py has it
         ]
         return cli.main(["run", str(table), *options, *more])
 
@@ -125,7 +126,7 @@ def test_the_logger_is_left_as_it_was(run):
 
 
 def test_demo_prints_what_was_found_against_the_truth(tmp_path, capsys):
-    assert cli.main(["demo", "--size", "small", "--out", str(tmp_path / "demo")]) == 0
+    assert cli.main(["demo", "--size", "small", "--no-report", "--out", str(tmp_path / "demo")]) == 0
     assert "Nearest other compound has the same true mechanism" in capsys.readouterr().out
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from archetypal_triplet import ScreenNormalizer
+from archetypal_triplet.datasets import make_screen
 from archetypal_triplet.qc import compute_control_scores
 from archetypal_triplet.screens import compute_dose_response
 
@@ -152,6 +154,33 @@ def run_hump(n):
     return bars
 
 
+def run_screens(n):
+    """Simulated screens, one for 250 compounds: EC50 along the score of the controls over the true one."""
+    ratios = {"plain features": [], "normalized, soft length": []}
+    for seed in range(max(n // 250, 1)):
+        screen = make_screen(1, 3, n_doses=9, inactive_fraction=0.3, random_state=seed)
+        metadata = screen.profiles.filter(like="Metadata_")
+        options = {"concentration": "Metadata_Concentration_uM", "controls": NEGATIVE}
+        truth = compute_dose_response(metadata.assign(y=screen.truth["Truth_Effect"]), "y", **options)
+        mechanism = screen.truth.groupby(metadata["Metadata_Compound"])["Truth_Mechanism"].first()
+        alike = truth["Metadata_Compound"].map(mechanism).str.startswith("Microtubule")
+        normalizer = ScreenNormalizer(plate="Metadata_Plate", controls=NEGATIVE)
+        components = normalizer.set_output(transform="pandas").fit_transform(screen.profiles)
+        spaces = screen.profiles, metadata.join(components)
+        for found, wells in zip(ratios.values(), spaces, strict=True):
+            roles = {"negative": NEGATIVE, "positive": POSITIVE, "plate": "Metadata_Plate"}
+            score = compute_control_scores(wells, **roles, random_state=0)["score"]
+            along = compute_dose_response(metadata.assign(y=score), "y", plate="Metadata_Plate", **options)
+            found += (along["ec50"] / truth["ec50"])[alike].dropna().tolist()
+    for name, found in ratios.items():
+        low, middle, high = np.quantile(found, [0.25, 0.5, 0.75])
+        say(f"  {name:24s} median {middle:.2f}, quartiles {low:.2f} and {high:.2f} of {len(found)} compounds")
+    return [
+        (f"EC50 over the true one, {name}", float(np.median(found)), low, 1.1)
+        for (name, found), low in zip(ratios.items(), (0.9, 0.6), strict=True)
+    ]
+
+
 def run_scale(n):
     """Ten times as many compounds, 9 doses in duplicate: seconds of one core, and memory."""
     table, _ = draw_screen(6, 10 * n, (9, 2, 2.0))
@@ -194,6 +223,7 @@ SECTIONS = {
     "coverage": run_coverage,
     "outliers": run_outliers,
     "hump": run_hump,
+    "screens": run_screens,
     "scale": run_scale,
 }
 

@@ -341,7 +341,7 @@ class PlateHeatmapDisplay:
             handles.append(make_marker(f"no value ({len(rows):,})", "black", "x", edge="black"))
         rows, columns = np.nonzero(~is_measured)
         if len(rows):
-            style = {"facecolor": "white", "edgecolor": "#8C8C8C", "hatch": "/////", "linewidth": 0.0}
+            style = {"facecolor": "white", "edgecolor": "#BDBDBD", "hatch": "////", "linewidth": 0.0}
             self._draw_squares(rows, columns, 0.5, **style)
             handles.append(patches.Patch(**style, label=f"not measured ({len(rows):,})"))
         return handles

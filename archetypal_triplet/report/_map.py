@@ -15,7 +15,10 @@ from archetypal_triplet.report._map_columns import describe_columns, is_dose, is
 from archetypal_triplet.report._map_figure import LAYERS, make_figure
 
 # in this order: later ones use earlier ones
-_SCRIPTS = ("map_data.js", "map_legend.js", "map_search.js", "map_table.js", "map_points.js", "map.js")
+_SCRIPTS = (
+    *("map_data.js", "map_legend.js", "map_search.js", "map_table.js", "map_points.js", "map_card.js"),
+    *("map_hook.js", "map.js"),
+)
 _BUNDLES = ("bokeh", "bokeh-gl")
 
 

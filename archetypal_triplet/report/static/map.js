@@ -1,12 +1,4 @@
 // The map: Bokeh draws points and tools, everything around them is plain HTML of ours.
-//
-// For tests and for the curious: window.archetypalMaps[name], and window.archetypalMap for the first map of the page.
-// Rows are counted as in the table that the map was built from.
-//   ready               promise, kept when the points are drawn
-//   n, projection, color, selection (rows, ascending), hovered (row or null), range ([x0, x1, y0, y1])
-//   pixel(row)          place of a row in the window, {x, y}, CSS pixels
-//   colorOf(row)        color of a row, "#rrggbb"
-//   setProjection(name), setColor(column), select(rows), clear(), csv(), card() ({text, canvas} or null)
 
 const NO_COLOR = "#BDBDBD";
 const MANY_RINGS = 400; // beyond, rings hide what they mark
@@ -290,49 +282,13 @@ class PhenotypeMap {
 
   showCard(i) {
     const card = this.part("card");
-    card.replaceChildren(...this.describe(i));
+    card.replaceChildren(...describeRow(this, i));
     card.hidden = false;
     const [px, py] = this.view.toPixel(this.plane.x[i], this.plane.y[i]);
     const [w, h] = [card.offsetWidth, card.offsetHeight];
     const left = px + 18 + w > this.view.width && px - 18 - w > 0 ? px - 18 - w : px + 18;
     const top = Math.min(Math.max(4, py - h / 2), Math.max(4, this.view.height - h - 4));
     card.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
-  }
-
-  describe(i) {
-    const show = (role) => this.role(role)?.show(i) ?? null;
-    const dose = this.role("dose")?.numbers[i] > 0 ? [show("dose"), this.doseUnit(i)].filter(Boolean).join(" ") : "";
-    const where = [show("plate"), show("well"), show("site") === null ? null : `site ${show("site")}`].filter(Boolean).join(" · ");
-    const lines = [];
-    const control = show("control");
-    if (control && control !== "sample") lines.push(["Control", control]);
-    const column = this.colorName ? this.column(this.colorName) : null;
-    const said = new Set(Object.values(this.roles));
-    if (column && !said.has(column.name)) lines.push([column.label, column.show(i)]);
-    for (const [label, share] of this.largestShares(i)) if (label !== column?.label) lines.push([label, share]);
-    const terms = lines.flatMap(([term, value]) => [element("dt", {}, term), element("dd", { dir: "auto" }, value)]);
-    const head = show("compound") ?? show("well") ?? `Row ${this.rows[i] + 1}`;
-    return [
-      this.pictures?.has(i) ? this.pictures.draw(i, Math.max(128, this.pictures.size)) : null,
-      element("p", { class: "atm-what", dir: "auto" }, dose ? `${head}, ${dose}` : head),
-      where ? element("p", { class: "atm-where", dir: "auto" }, where) : null,
-      lines.length ? element("dl", {}, ...terms) : null,
-    ].filter(Boolean);
-  }
-
-  doseUnit(i) {
-    if (this.role("unit")) return this.role("unit").show(i);
-    return /_([pnuµm]?M)$/.exec(this.roles.dose)?.[1].replace("u", "µ") ?? "";
-  }
-
-  largestShares(i) {
-    const shares = (this.shares ??= this.columns.filter((column) => column.name.startsWith("Archetype_") && !column.isText));
-    return shares
-      .map((column) => [column.label, column.numbers[i]])
-      .filter(([, share]) => share > 0.05)
-      .sort((a, b) => b[1] - a[1])
-      .slice(0, 3)
-      .map(([label, share]) => [label, `${Math.round(100 * share)} %`]);
   }
 
   // ---- controls
@@ -425,47 +381,13 @@ class PhenotypeMap {
     this.view.look(x, y, unit);
     this.home = this.home * Math.max(width / next[0], height / next[1]);
   }
-
-  hook() {
-    const map = this;
-    return {
-      name: map.name,
-      n: map.n,
-      ready: map.ready.then(() => true),
-      get projection() { return map.plane.name; },
-      get color() { return map.colorName; },
-      get selection() { return map.selected.map((i) => map.rows[i]).sort((a, b) => a - b); },
-      get hovered() { return map.hovered < 0 ? null : map.rows[map.hovered]; },
-      get range() { return [map.view.xr.start, map.view.xr.end, map.view.yr.start, map.view.yr.end]; },
-      pixel(row) {
-        const box = map.part("surface").getBoundingClientRect();
-        const i = map.placeOf[row];
-        const [x, y] = map.view.toPixel(map.plane.x[i], map.plane.y[i]);
-        return { x: box.left + x, y: box.top + y };
-      },
-      colorOf(row) {
-        const c = map.c[map.placeOf[row]];
-        if (Number.isNaN(c)) return NO_COLOR;
-        return map.colors[map.colors === map.palette ? Math.min(255, Math.floor(c * 256)) : c];
-      },
-      setProjection: (name) => map.setProjection(name),
-      setColor: (name) => map.setColor(name),
-      select: (rows) => map.select(rows.map((row) => map.placeOf[row])),
-      clear: () => map.clear(),
-      csv: () => writeCsv(map, map.table.rows),
-      card() {
-        const card = map.part("card");
-        return card.hidden ? null : { text: card.innerText, canvas: card.querySelector("canvas") };
-      },
-    };
-  }
 }
 
 function startMaps() {
   window.archetypalMaps ??= {};
   for (const root of document.querySelectorAll('.atm[data-map="new"]')) {
     root.dataset.map = "starts";
-    const hook = new PhenotypeMap(root).hook();
+    const hook = makeHook(new PhenotypeMap(root));
     window.archetypalMaps[hook.name] = hook;
     window.archetypalMap ??= hook;
   }

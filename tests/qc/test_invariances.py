@@ -100,6 +100,11 @@ def compute_correlation(table):
     ].to_numpy()
 
 
+def compute_standardized(table):
+    found = qc.compute_standardized_features(table, negative=NEGATIVE, features=COLUMNS)
+    return by_row(found.assign(Row=table["Row"]), COLUMNS)
+
+
 FUNCTIONS = {
     "controls": compute_controls,
     "scores": compute_scores,
@@ -110,6 +115,7 @@ FUNCTIONS = {
     "mixing": compute_mixing,
     "archetypes": compute_archetypes,
     "correlation": compute_correlation,
+    "standardized": compute_standardized,
 }
 # similarities of profiles, which no scale of single columns leaves alone
 PROFILES = ("correlation",)
@@ -200,7 +206,7 @@ def test_precision_of_replicates_has_no_unit_and_no_order(seed, log_scale):
 def test_every_function_is_in_one_of_these_tests():
     covered = {
         "compute_control_separability", "compute_control_scores", "compute_position_effects",
-        "compute_b_scores", "compute_plate_drift",
+        "compute_b_scores", "compute_plate_drift", "compute_standardized_features",
         "compute_variance_explained", "compute_batch_mixing", "compute_archetype_quality",
         "compute_replicate_correlation", "compute_field_scores", "compute_replicate_precision",
         *(f"compute_{name}" for name in SPREADS),

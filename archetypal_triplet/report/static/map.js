@@ -67,8 +67,11 @@ class PhenotypeMap {
     return this.roles[role] ? this.column(this.roles[role]) : null;
   }
 
-  say(text) {
-    this.part("status").textContent = text;
+  // for screen readers; what went wrong is seen as well
+  say(text, isSeen = false) {
+    const status = this.part("status");
+    status.textContent = text;
+    status.classList.toggle("atm-seen", isSeen);
   }
 
   async start() {
@@ -383,11 +386,14 @@ class PhenotypeMap {
   }
 }
 
+const allMaps = [];
+
 function startMaps() {
   window.archetypalMaps ??= {};
   for (const root of document.querySelectorAll('.atm[data-map="new"]')) {
     root.dataset.map = "starts";
-    const hook = makeHook(new PhenotypeMap(root));
+    allMaps.push(new PhenotypeMap(root));
+    const hook = makeHook(allMaps.at(-1));
     window.archetypalMaps[hook.name] = hook;
     window.archetypalMap ??= hook;
   }

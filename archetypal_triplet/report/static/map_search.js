@@ -123,7 +123,7 @@ function attachSearch(map, input, list) {
       event.preventDefault();
       if (list.hidden) open();
       if (shown.length) take(shown[Math.max(0, active)]);
-      else if (input.value.trim()) map.say(`Nothing is called “${input.value.trim()}”.`);
+      else if (input.value.trim()) map.say(`Nothing is called “${input.value.trim()}”.`, true);
     } else if (event.key === "Escape") {
       if (list.hidden) input.value = "";
       close();

@@ -44,6 +44,28 @@ function countClasses(column, rows, limit) {
   return named.join(" · ") + (more > 0 ? ` · ${more.toLocaleString("en")} more` : "");
 }
 
+// what tells wells apart, on any map of the page; null where the map does not know them
+function wellOf(map) {
+  const [plate, well] = [map.role("plate"), map.role("well")];
+  if (!well?.isText) return null;
+  return (i) => JSON.stringify([plate?.isText ? plate.text(i) : null, well.text(i)]);
+}
+
+// choose, on another map, whatever lies in the same wells as the rows of this one
+function showOn(other, map, rows) {
+  const [here, there] = [wellOf(map), wellOf(other)];
+  const wells = new Set(rows.map(here));
+  const points = [];
+  for (let i = 0; i < other.n; i++) if (wells.has(there(i))) points.push(i);
+  if (!points.length) {
+    map.say(`None of their wells is on the map of ${other.noun}.`, true);
+    return;
+  }
+  other.jump(points, countOf(wells.size, "wells"));
+  other.part("plot").focus();
+  other.root.scrollIntoView({ block: "start" });
+}
+
 class SelectionTable {
   constructor(map, place) {
     this.map = map;
@@ -104,10 +126,19 @@ class SelectionTable {
         element("p", { class: "atm-chosen" }, `${countOf(rows.length, map.noun)} selected`),
         element("button", { type: "button", "data-atm": "csv", onclick: () => download(writeCsv(map, rows), `${map.name}_selection.csv`) }, "Download as CSV"),
         element("button", { type: "button", "data-atm": "clear", onclick: () => map.clear() }, "End selection"),
+        ...this.links(),
       ),
       ...summary,
       this.drawPage(),
       ...this.drawPager(),
+    );
+  }
+
+  links() {
+    const { map, rows } = this;
+    const others = allMaps.filter((other) => other !== map && wellOf(map) && wellOf(other));
+    return others.map((other) =>
+      element("button", { type: "button", "data-show-on": other.name, onclick: () => showOn(other, map, rows) }, `Show on the map of ${other.noun}`),
     );
   }
 

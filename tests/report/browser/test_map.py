@@ -489,13 +489,13 @@ def test_ten_thousand_names(browser, tmp_path):
     page = open_map(browser, write_page(tmp_path / "map.html", part))
     assert page.js(f"return {MAP}.n") == n
     page.click_on("[data-atm=find]")
-    page.press(*"substance 09876")
+    page.press(*"substance 0")
+    n_options = page.wait_for("document.querySelectorAll('[role=option]').length", what="suggestions")
+    assert 5 < n_options <= 20  # of a thousand
+    page.press(*"9876")
     page.wait_for("document.querySelectorAll('[role=option]').length === 1", what="one suggestion")
     page.press("ENTER")
     assert selection(page) == [9876]
-    page.click_on("[data-atm=find]")
-    page.press("BACKSPACE", "BACKSPACE", "BACKSPACE", "BACKSPACE", "BACKSPACE", "BACKSPACE", "BACKSPACE")
-    assert page.js("return document.querySelectorAll('[role=option]').length") <= 12
     assert page.js("return document.querySelectorAll('*').length") < 2000
 
 

@@ -9,8 +9,9 @@ from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
 from archetypal_triplet.plotting._palette import natural_key
 from archetypal_triplet.report._axis import AXIS, explain_no_plates, file_name, name_of
-from archetypal_triplet.report._parts import Folded, Missing, Table, count, number, text
+from archetypal_triplet.report._parts import Folded, Html, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
+from archetypal_triplet.report._viewer import make_viewer
 
 MAX_PLATES = 6  # on one figure; the viewer shows any
 _COLUMNS = 3
@@ -39,11 +40,10 @@ def make_plates(inputs, writer):
     else:
         if AXIS not in inputs.wells:
             parts.append(Missing("The axis between the controls", inputs.reason(AXIS)))
+        parts.append(Html(make_viewer(inputs, list_columns(inputs))))
         names, note = choose_plates(inputs)
-        for i, column in enumerate(list_columns(inputs)):
-            figure = _draw(inputs, column, names, note, writer)
-            heading = name_of(column)
-            parts.append(Folded(heading[:1].upper() + heading[1:], [figure], open=i == 0))
+        figures = [_draw(inputs, column, names, note, writer) for column in list_columns(inputs)]
+        parts.append(Folded("The same as figures, which are printed", figures))
     parts.append(_tabulate_effects(inputs))
     return make_section("plates", parts)
 

@@ -195,7 +195,7 @@ def _render(jinja2, inputs, made, options):
         sections=made.sections,
         style=f"{_read('report.css')}\n{made.map_style}",
         library=made.library,
-        script=f"{_read('report.js')}\n{made.map_script}",
+        script="\n".join([_read("report.js"), _read("plates.js"), made.map_script]),
     )
 
 

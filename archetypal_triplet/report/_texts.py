@@ -116,7 +116,7 @@ def make_section(name, parts):
     Parameters
     ----------
     name : str
-        overview, map, archetypes, plates, doses, batches, outliers, replicates or provenance.
+        One of overview, map, archetypes, plates, doses, batches, outliers, replicates and provenance.
     parts : list
         What it consists of; None is left out.
 

@@ -75,8 +75,8 @@ def read_results(folder, parameters, named, tags=None):
     parameters : dict
         Those of run.json.
     named : dict
-        plate, well, controls, positive_controls, replicates, batch and order, as a person has named them;
-        None where nothing was said.
+        What a person has named: plate, well, controls, positive_controls, replicates, batch and order; None
+        where nothing was said.
     tags : DataFrame or None, default=None
         From `check_tags`: archetypes whose tag is no phenotype are left out of the shares.
 

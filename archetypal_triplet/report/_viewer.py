@@ -1,0 +1,121 @@
+"""The plates to page through: any column of the wells, drawn by the page itself."""
+
+import json
+
+import numpy as np
+
+from archetypal_triplet._utils._columns import CONTROL_TYPE, is_metadata
+from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._roles import is_numeric
+from archetypal_triplet._utils._wells import parse_wells, plate_shape
+from archetypal_triplet.plotting._choices import make_norm
+from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR, natural_key
+from archetypal_triplet.report._axis import AXIS, file_name, name_of
+
+MAX_COLUMNS = 40
+MANY_WELLS = 20_000  # more wells are shown by shares, axis and counts alone
+_N_COLORS = 64
+_DIGITS = 4
+
+
+def pack_plates(inputs, first):
+    """Pack the wells for the page's script.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run; its plates can be drawn (`explain_no_plates`).
+    first : list of str
+        Columns that are offered first.
+
+    Returns
+    -------
+    str
+        JSON that can stand in a script of a page: it holds no ``<``.
+    """
+    wells, roles = inputs.wells, inputs.roles
+    names = sorted(wells[roles["plate"]].astype(str).unique(), key=natural_key)
+    number = {name: i for i, name in enumerate(names)}
+    rows, columns = parse_wells(wells[roles["well"]])
+    kinds = ["", *CONTROL_MARKERS]
+    types = wells[CONTROL_TYPE].astype(str) if CONTROL_TYPE in wells else [""] * len(wells)
+    packed = {
+        "plates": names,
+        "shape": list(plate_shape(rows, columns)),
+        "plate": [number[name] for name in wells[roles["plate"]].astype(str)],
+        "row": rows.tolist(),
+        "column": columns.tolist(),
+        "well": wells[roles["well"]].astype(str).tolist(),
+        "kinds": kinds,
+        "kind": [kinds.index(name) if name in kinds else 0 for name in types],
+        "columns": [_pack(wells, column) for column in _list_columns(inputs, first)],
+        "scales": {name: _list_colors(name) for name in ("viridis", "cividis")},
+        "other": OTHER_COLOR,
+    }
+    return json.dumps(packed, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _list_columns(inputs, first):
+    wells = inputs.wells
+    if len(wells) > MANY_WELLS:
+        return first
+    skipped = {inputs.roles["plate"], inputs.roles["well"], *first}
+    more = [c for c in wells if is_metadata(c) and c not in skipped and wells[c].nunique() > 1]
+    return [*first, *more][:MAX_COLUMNS]
+
+
+def _pack(wells, column):
+    """Numbers as they are with the ends of their scale; text as numbers of classes."""
+    values = wells[column]
+    label = name_of(column)
+    about = {"name": str(column), "label": label[:1].upper() + label[1:], "file": file_name(column)}
+    if is_numeric(values.dtype) and values.dtype.kind != "b":
+        numbers = values.to_numpy(dtype=float)
+        finite = numbers[np.isfinite(numbers)]
+        norm = make_norm(finite, str(column))
+        about |= {
+            "low": float(norm.vmin), "high": float(norm.vmax), "log": type(norm).__name__ == "LogNorm",
+            "scale": "cividis" if column == AXIS else "viridis",
+        }  # fmt: skip
+        shown = [float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in numbers]
+        return {**about, "values": shown}
+    text = values.astype(object).where(values.notna(), None)
+    counts = values.astype(str)[values.notna()].value_counts()
+    classes = counts.index.tolist()
+    number = {name: i for i, name in enumerate(classes)}
+    codes = [None if value is None else number[str(value)] for value in text]
+    return {**about, "classes": classes, "colors": list(CATEGORY_COLORS), "values": codes}
+
+
+def _list_colors(name):
+    matplotlib = import_optional("matplotlib", extra="report")
+    to_hex = import_optional("matplotlib.colors", extra="report").to_hex
+    return [to_hex(color) for color in matplotlib.colormaps[name](np.linspace(0, 1, _N_COLORS))]
+
+
+def make_viewer(inputs, first):
+    """Make the elements of the viewer; its script is ``static/plates.js``.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    first : list of str
+        Columns that are offered first.
+
+    Returns
+    -------
+    str
+        Safe HTML.
+    """
+    return (
+        '<div id="plate-viewer" class="screen-only">'
+        '<p class="controls"><label>Column <select id="plate-column"></select></label> '
+        '<button type="button" id="plate-back">Previous plates</button> '
+        '<button type="button" id="plate-on">Next plates</button> '
+        '<span id="plate-page" aria-live="polite"></span></p>'
+        '<div id="plate-sheet"></div>'
+        '<p id="plate-legend"></p><p id="plate-well" class="note" aria-live="polite">'
+        "Rest on a well to read its value.</p>"
+        f'<script type="application/json" id="plate-data">{pack_plates(inputs, first)}</script></div>'
+    )

@@ -1,5 +1,7 @@
 """The map in Chromium: what a person points at, draws around, looks for and takes home is in the table."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,6 +154,14 @@ def test_pointing_at_a_dot_shows_its_picture_and_its_name(page, table, pictures)
         assert distances.argmin() == row
         assert distances[row] < 8
         assert np.delete(distances, row).min() > 2 * distances[row]
+
+
+def test_nothing_happens_by_itself(page):
+    """What a timer would do comes too late for the other tests to see."""
+    before = page.screenshot()
+    time.sleep(3)
+    assert page.faults() == []
+    np.testing.assert_array_equal(page.screenshot(), before)
 
 
 def test_a_row_without_a_picture_has_a_card_without_one(page, table):

@@ -1,5 +1,6 @@
 """The report in Chromium: it is complete in itself, says what it lacks, and is read by eye, key and ear."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -246,6 +247,13 @@ def test_nothing_but_the_page_is_needed(browser, report_of, tmp_path):
     moved.write_bytes(report_of("cells").read_bytes())
     page = open_report(browser, moved)
     page.wait_for("[...document.images].every((image) => image.complete && image.naturalWidth > 1)")
+
+
+def test_nothing_happens_by_itself(cells):
+    before = cells.screenshot()
+    time.sleep(3)
+    assert cells.faults() == []
+    np.testing.assert_array_equal(cells.screenshot(), before)
 
 
 def test_links_of_the_contents_lead_to_their_sections(cells):

@@ -164,15 +164,19 @@ def _read_layout(results, info):
     """Find the files of the fields again, and look whether they are still the same."""
     given, about = info["parameters"], info["images"]
     options = dict(given.get("layout_options") or {})
-    if _exists(given.get("plate_map")):  # it may name the plate; what wells hold is of no use here
-        options["plate_map"] = given["plate_map"]
+    base = _find_base(results, given["source"])
+    source, plate_map = _from(base, given["source"]), _from(base, given.get("plate_map"))
+    if "root" in options:
+        options["root"] = _from(base, options["root"])
+    if _exists(plate_map):  # it may name the plate; what wells hold is of no use here
+        options["plate_map"] = plate_map
     else:
         options.pop("barcodes", None)
     options.pop("control_types", None)
     channels = parse_channels(given.get("channels"))
     try:
         layout = read_layout(
-            given["source"],
+            source,
             pattern=given.get("pattern"),
             channels=channels,
             plate=given.get("plate_name"),
@@ -188,6 +192,17 @@ def _read_layout(results, info):
             f"{files['n_files']} of {files['bytes']} then"
         )
     return layout
+
+
+def _find_base(results, source):
+    """Return the folder that relative paths of a run begin at: where we are, or where its results are."""
+    first = Path(source).expanduser().parts[:1]
+    here = Path.cwd()
+    return next((base for base in (here, results.parent) if _exists(str(base.joinpath(*first)))), here)
+
+
+def _from(base, path):
+    return str(base / Path(path).expanduser()) if isinstance(path, str) else path
 
 
 def _exists(path):

@@ -155,6 +155,21 @@ def test_stages_are_found_beside_results_that_were_moved(cells, tmp_path):
     assert_array_equal(source.take(table, 16), open_images(out)[0].take(table, 16))
 
 
+@pytest.mark.parametrize("source", ["P1", "P1/*.tif"])
+def test_relative_paths_begin_where_the_results_are(fields, plate, tmp_path, monkeypatch, source):
+    out, table = fields
+    shutil.copytree(plate, tmp_path / "P1")
+    results = shutil.copytree(out, tmp_path / "results")
+    info = json.loads((results / "run.json").read_text())
+    info["parameters"]["source"] = source
+    expected = open_images(out)[0].take(table, 16)
+    assert_array_equal(open_images(results, info)[0].take(table, 16), expected)
+    monkeypatch.chdir(tmp_path)
+    assert_array_equal(open_images("results", info)[0].take(table, 16), expected)
+    shutil.rmtree(tmp_path / "P1")
+    assert "cannot be found again" in open_images(results, info)[1]
+
+
 def test_stages_of_runs_that_did_not_write_where_they_are(cells, tmp_path):
     out, table = cells
     info = json.loads((out / "run.json").read_text())

@@ -115,9 +115,9 @@ def find_odd_controls(inputs):
 def _tabulate_controls(inputs):
     table = find_odd_controls(inputs)
     if table is None:
-        return Missing(
-            "Control wells", "no negative controls are known, or no plate has four of them (--controls)"
-        )
+        is_unknown = inputs.roles["controls"] is None
+        few = f"no plate has {MIN_CONTROLS} negative controls, to compare one with the others"
+        return Missing("Control wells", inputs.reason("drift") if is_unknown else few)
     keys = [c for c in (inputs.roles["plate"], inputs.roles["well"]) if c is not None]
     rows = [
         [*(text(row[key]) for key in keys), number(row["distance"]), number(row["score"], 1)]

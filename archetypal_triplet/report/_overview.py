@@ -260,12 +260,13 @@ def describe_plates(inputs):
 
 
 def _find_order(inputs, names):
-    order = inputs.roles["order"]
-    if order is None or order not in inputs.wells:
+    """Take the order of the plates from the table of drift, which is counted from the first of them."""
+    drift = inputs.assay.get("drift")
+    if drift is None:
         return names
-    plate = inputs.wells[inputs.roles["plate"]].astype(str)
-    first = inputs.wells[order].groupby(plate).min()
-    return sorted(names, key=lambda name: (first[name], natural_key(name)))
+    part = drift[(drift["scope"] == "plate") & drift["position"].notna()]
+    position = part.groupby(part["plate"].astype(str))["position"].min().to_dict()
+    return sorted(names, key=lambda name: (position.get(name, math.inf), natural_key(name)))
 
 
 def _interval_of(one, name, scale):

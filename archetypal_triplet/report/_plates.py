@@ -140,8 +140,13 @@ def _tabulate_effects(inputs):
     table = inputs.assay.get("positions")
     if table is None:
         return Missing("Effects of position", inputs.reason("positions"))
+    if table["p_value"].isna().all():
+        reasons = table["reason"].value_counts().index
+        more = ", and the like on other plates" if len(reasons) > 1 else ""
+        return Missing("Effects of position", f"{reasons[0]}{more}")
     shown = table[table["scope"] == "pooled"].assign(plate="all plates")
-    per_plate = table[table["scope"] == "plate"].sort_values("p_value", kind="stable", na_position="last")
+    per_plate = table[(table["scope"] == "plate") & table["p_value"].notna()]
+    per_plate = per_plate.sort_values("p_value", kind="stable")
     if per_plate["plate"].nunique() < 2:
         per_plate = per_plate.iloc[:0]
     table = import_optional("pandas", extra="report").concat([shown, per_plate], ignore_index=True)

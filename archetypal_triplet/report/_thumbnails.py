@@ -10,6 +10,7 @@ from sklearn.utils import Bunch
 from archetypal_triplet._utils._columns import EMBEDDING_PREFIX, IS_FLAGGED, PLATE, SITE, WELL
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.report._thumbnails_color import (
+    MAX_REDUCTION,
     choose_colors,
     compose,
     compute_limits,
@@ -70,7 +71,8 @@ def open_images(results, info=None, *, n_jobs=None):
 class ImageSource:
     """Pictures for the rows of a run's tables.
 
-    A row of cells or fields has its own image. A row of a table of wells is shown by those of its images that
+    A row of cells or fields has its own image; of a field more than eight times as large as the picture the
+    middle is seen. A row of a table of wells is shown by those of its images that
     lie nearest to their mean in the embedding: one field, or four cells. All pictures have the same contrast,
     which is taken from images that are evenly spaced over the whole data set.
 
@@ -182,6 +184,8 @@ class ImageSource:
         colors = f": {', '.join(names)}" if len(names) > 1 else ""
         n = min(len(self), _N_FOR_LIMITS[self.unit])
         among = f"all {n}" if n == len(self) else f"{n} that are evenly spaced over all {len(self)}"
+        if max(height, width) > 64 * MAX_REDUCTION:
+            what += ", of which small pictures show the middle"
         return (
             f"{what}{colors}. The contrast is the same for all: black is the {_LOW:g}st percentile and the "
             f"full color the {_HIGH:g}th, of {among}."

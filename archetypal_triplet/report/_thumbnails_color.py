@@ -12,6 +12,7 @@ _COLORS = {
 _NUCLEI_BESIDE_ONE, _NUCLEI = "magenta", "blue"
 _OTHERS = ("green", "orange", "magenta", "yellow", "red", "cyan", "violet")
 _EMPTY, _STROKE = 96, 160
+MAX_REDUCTION = 8
 
 
 def choose_colors(n_channels, nucleus=None):
@@ -40,7 +41,10 @@ def choose_colors(n_channels, nucleus=None):
 
 
 def resize_planes(image, size):
-    """Bring the planes of one image to a square, its whole area inside, without distortion.
+    """Bring the planes of one image to a square, without distortion.
+
+    An image is made smaller by a factor of at most `MAX_REDUCTION`, or nothing would be left of its cells: of
+    a larger one the middle is shown.
 
     Parameters
     ----------
@@ -55,6 +59,7 @@ def resize_planes(image, size):
         The planes. What lies beside an image that is not square is NaN.
     """
     Image = import_optional("PIL.Image", extra="report")
+    image = _cut_middle(image, MAX_REDUCTION * size)
     height, width = image.shape[1:]
     scale = size / max(height, width)
     shape = (max(1, round(height * scale)), max(1, round(width * scale)))
@@ -69,6 +74,12 @@ def resize_planes(image, size):
             pixels = np.asarray(Image.fromarray(pixels).resize(shape[::-1], how))
         out[top : top + shape[0], left : left + shape[1]] = pixels
     return planes
+
+
+def _cut_middle(image, side):
+    height, width = image.shape[1:]
+    top, left = max(0, height - side) // 2, max(0, width - side) // 2
+    return image[:, top : top + side, left : left + side]
 
 
 def compute_limits(planes, low, high):

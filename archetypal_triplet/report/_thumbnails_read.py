@@ -155,7 +155,10 @@ def _nucleus(info, channels):
 
 def _find_fields(results, info, n_jobs):
     layout = _read_layout(results, info)
-    stack = ImageStack.from_layout(layout, on_error="flag", n_jobs=n_jobs)
+    try:
+        stack = ImageStack.from_layout(layout, on_error="flag", n_jobs=n_jobs)
+    except ValueError as error:
+        raise UnavailableError(f"its images cannot be read ({error})") from None
     channels = list(layout.channels)
     return FoundImages(stack, layout.fields[_FIELD_KEYS], channels, _nucleus(info, channels), "field")
 

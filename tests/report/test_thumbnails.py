@@ -359,6 +359,8 @@ def test_description_names_channels_and_colors(cells, tmp_path):
     gray = make_source(flat_images(range(100)), keys_of([f"{k}" for k in range(100)]), tmp_path).describe()
     assert gray.startswith("Fields of 16 x 16 pixels. ")
     assert "of 64 that are evenly spaced over all 100" in gray
+    large = make_source(np.zeros((1, 1, 520, 16), np.uint8), keys_of(["A01"]), tmp_path).describe()
+    assert large.startswith("Fields of 520 x 16 pixels, of which small pictures show the middle. ")
 
 
 @pytest.mark.parametrize("n_channels", range(1, 9))
@@ -381,7 +383,18 @@ def test_channels_add_up_in_their_colors():
     assert picture[3, 0].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("shape", [(1, 40, 20), (2, 7, 31), (1, 16, 16), (1, 200, 1)])
+def test_of_large_images_the_middle_is_shown():
+    image = np.zeros((1, 300, 200), dtype=np.uint8)
+    image[:, 86:214, 36:164] = 200  # 128 pixels in the middle
+    planes = resize_planes(image, 16)
+    np.testing.assert_allclose(planes, 200)
+    narrow = resize_planes(image[:, :, 90:110], 16)
+    assert np.isfinite(narrow[0]).any(axis=0).sum() == round(16 * 20 / 128)
+    whole = resize_planes(image[:, :128, :128], 16)
+    assert whole.min() == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 20), (2, 7, 31), (1, 16, 16), (1, 100, 1)])
 def test_images_keep_their_shape(shape):
     planes = resize_planes(np.full(shape, 7, dtype=np.uint16), 16)
     assert planes.shape == (shape[0], 16, 16)

@@ -23,8 +23,8 @@ PIXEL_OPTIONS = (
     "crop_size", "embedding_dim", "instance_weight", "labels_per_batch", "lr", "margin", "max_steps",
     "mining", "precision", "samples_per_label", "weight_decay",
 )  # fmt: skip
-# 8 labels x 3 images x 2 views; benchmarks/quality/README.md tells what was measured
-DEFAULTS = {"max_steps": 1200, "labels_per_batch": 8, "samples_per_label": 3, "instance_weight": 1.0}
+# 8 labels x 6 images x 2 views; benchmarks/quality/README.md tells what was measured
+DEFAULTS = {"max_steps": 1200, "labels_per_batch": 8, "samples_per_label": 6, "instance_weight": 1.0}
 CHECKPOINT, FIELDS = "training.pt", "fields.npy"
 _BYTES_PER_BLOCK = 2**26
 

@@ -177,9 +177,9 @@ def run_simulated(seeds, steps, folder):
             "whitened features": components[:, : pipeline["normalize"].n_components_],
             "network on features": of_features,
         }
-        # 48 images a step, each way
+        # 96 images a step, each way
         labels_alone = {"samples_per_label": 2 * DEFAULTS["samples_per_label"], "instance_weight": 0.0}
-        pairs = {"labeler": "instances", "labels_per_batch": 24, "samples_per_label": 2}
+        pairs = {"labeler": "instances", "labels_per_batch": 48, "samples_per_label": 2}
         for arm, y, more in (
             (ARCHETYPAL, labels, {}),
             (RANDOM, shuffled, {}),

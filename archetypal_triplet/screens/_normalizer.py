@@ -1,6 +1,5 @@
 """`ScreenNormalizer`: from raw profiles to components in which the nuisance is whitened."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,12 +7,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from archetypal_triplet._utils._columns import feature_category
-from archetypal_triplet._utils._exceptions import DataWarning
 from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._roles import (
-    as_names,
     check_plates_have_controls,
     group_codes,
     group_names,
@@ -21,11 +17,12 @@ from archetypal_triplet._utils._roles import (
 )
 from archetypal_triplet.screens import _whitening as kernels
 from archetypal_triplet.screens._inputs import check_appended, read_features, read_flags
-
-# of n_components="auto"
-_LEAST_BETWEEN = 3  # degrees of freedom: the differences of fewer control wells are mostly chance
-_MOST_COMPONENTS = 30
-_ENOUGH_VARIANCE = 0.9
+from archetypal_triplet.screens._normalizer_fit import (
+    find_typical_variation,
+    fit_components,
+    fit_plate_step,
+    fit_whitening,
+)
 
 
 class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -273,11 +270,11 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 raise ValueError(f"flags={self.flags!r} flags all {len(values)} rows; none is left to fit.")
             frame, values = frame[~is_flagged], values[~is_flagged]
         is_control = None if self.controls is None else select_rows(frame, self.controls)
-        codes = self._fit_plate_step(frame, values, is_control)
-        grouped = self._typical_variation(frame, codes, is_control)
-        self._fit_components(values, codes, grouped)
+        codes = fit_plate_step(self, frame, values, is_control)
+        grouped = find_typical_variation(self, frame, codes, is_control)
+        fit_components(self, values, codes, grouped)
         scores = self._project(values, self.centers_, codes)
-        self._fit_whitening(scores, grouped, frame, codes, is_control)
+        fit_whitening(self, scores, grouped, frame, codes, is_control)
         scores = scores @ self.whitening_
         from_mean = is_control is None or self.origin == "mean"
         lengths = np.linalg.norm(scores if from_mean else scores[is_control], axis=1)
@@ -341,113 +338,6 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         if not (self.append_groups or self.append_flags):
             return names
         return np.append(names[:-1], "group" if self.append_groups else "flag").astype(object)
-
-    def _fit_plate_step(self, frame, values, is_control):
-        """Set plates_, centers_, features_kept_, scale_; return the row of centers_ of each sample."""
-        codes, self.plates_ = np.zeros(len(values), dtype=np.intp), []
-        reference, among = slice(None), "rows"
-        if is_control is not None:
-            reference, among = is_control, "controls"
-            if self.plate is not None:
-                plates, codes = np.unique(plate_names(frame, self.plate), return_inverse=True)
-                self.plates_ = plates.tolist()
-                check_plates_have_controls(
-                    self.plates_, np.bincount(codes[is_control], minlength=len(plates))
-                )
-            if is_control.sum() <= len(np.unique(codes)):
-                raise ValueError(
-                    f"controls={self.controls!r} matches {is_control.sum()} rows, one for each plate, which "
-                    f"says nothing about their spread. At least one plate needs two control rows."
-                )
-        centers = group_means(values[reference], codes[reference], max(1, len(self.plates_)))
-        scale = kernels.pooled_sd(values[reference], codes[reference], centers)
-        self.features_kept_ = scale > kernels.CONSTANT_RTOL * kernels.largest_magnitude(values)
-        if not self.features_kept_.any():
-            raise ValueError(
-                f"None of the {values.shape[1]} features varies among the {among}. Check that the feature "
-                f"columns are measurements, and that the rows are not copies of one another."
-            )
-        self.centers_ = centers[:, self.features_kept_]
-        self.scale_ = scale[self.features_kept_]
-        return codes
-
-    def _typical_variation(self, frame, codes, is_control):
-        """Return the group of each row whose deviations from the group's mean mean nothing, or None."""
-        if self.groups is not None:
-            return group_codes(frame, self.groups, plate=self.plate)
-        return None if is_control is None else np.where(is_control, codes, -1)
-
-    def _fit_components(self, values, codes, grouped):
-        """Set mean_, components_, n_components_ and explained_variance_ratio_."""
-        n_kept = len(self.scale_)
-        n_wanted = self.n_components
-        if n_wanted == "auto":
-            n_wanted = min(_MOST_COMPONENTS, max(1, n_kept // 3))
-        if grouped is not None:
-            _, n_free = kernels.deviations(values[:, :1], grouped)
-            if n_free == 0:
-                raise ValueError(
-                    f"groups={self.groups!r} puts no two rows into one group, so there is no variation "
-                    f"within groups. Name what rows share: the well of fields or cells, the treatment of "
-                    f"wells."
-                )
-            n_wanted = min(n_wanted, max(1, n_free // 2) if self.n_components == "auto" else n_free)
-
-        def blocks():
-            for rows in kernels.row_blocks(len(values)):
-                yield self._standardize(values[rows], self.centers_, codes[rows])
-
-        self.weights_ = np.ones(n_kept)
-        if self.balance == "category" and hasattr(self, "feature_names_in_"):
-            names = self.feature_names_in_[self.features_kept_]
-            self.weights_ = kernels.category_weights(blocks, np.array([*map(feature_category, names)]))
-        axes = kernels.principal_axes(blocks, len(values), n_kept, n_wanted)
-        self.mean_, components, variance, total = axes
-        if self.n_components == "auto":
-            n_wanted = 1 + int(np.searchsorted(np.cumsum(variance), _ENOUGH_VARIANCE * total))
-        self.components_, variance = components[:n_wanted], variance[:n_wanted]
-        if self.controls is not None and self.origin == "controls":
-            # step 1 has put the vehicle state at zero, and lengths in step 4 are distances from it
-            self.mean_ = np.zeros_like(self.mean_)
-        self.n_components_ = len(self.components_)
-        self.explained_variance_ratio_ = variance / total
-        if grouped is not None and n_free < 2 * self.n_components_:
-            what = "control rows" if self.groups is None else "grouped rows"
-            warnings.warn(
-                f"{self.n_components_} components are whitened with only {n_free} degrees of freedom "
-                f"among the {what}. Set n_components to {max(1, n_free // 2)} or less, or add such rows.",
-                DataWarning,
-                stacklevel=4,
-            )
-
-    def _fit_whitening(self, scores, grouped, frame, codes, is_control):
-        """Set ridge_ and whitening_."""
-        self.ridge_ = None
-        if grouped is None:
-            spread = np.sqrt(np.mean(np.square(scores), axis=0))
-            self.whitening_ = np.diag(spread**-0.5)
-            return
-        deviation, _ = kernels.deviations(scores, grouped)
-        if not np.square(deviation).sum() > np.finfo(float).eps ** 2 * np.square(scores).sum():
-            raise ValueError(
-                f"All rows within a group of groups={self.groups!r} are the same, so there is no variation "
-                f"to whiten. Leave groups at None, or pass the table before it is averaged."
-            )
-        self.ridge_ = self._choose_ridge(grouped, frame) if isinstance(self.ridge, str) else float(self.ridge)
-        parts = [deviation]
-        if self.groups is not None and is_control is not None:
-            between, n_free = kernels.between_groups(
-                scores[is_control], grouped[is_control], codes[is_control]
-            )
-            parts += [between] if n_free >= _LEAST_BETWEEN and between.any() else []
-        self.whitening_ = kernels.whitening_matrix(parts, self.ridge_)
-
-    def _choose_ridge(self, grouped, frame):
-        if self.groups is None:
-            return kernels.RIDGE_REPLICATES
-        crosses_plates = self.plate is not None and self.plate not in as_names(self.groups)
-        plates = plate_names(frame, self.plate) if crosses_plates else None
-        return kernels.choose_ridge(grouped, plates)
 
     def _standardize(self, values, centers, codes):
         z = kernels.standardize(values[:, self.features_kept_], centers, codes, self.scale_, self.clip)

@@ -10,6 +10,8 @@ from archetypal_triplet._utils._optional import import_optional
 
 # a browser unpacks a sheet as a whole when one of its pictures is shown: 16 MB for one of 2048 pixels
 _SIDE = 2048
+_MAX_BYTES = 16_000_000
+_LOWER_QUALITIES = (60, 45, 30, 15)
 _FORMATS = {"webp": "image/webp", "jpeg": "image/jpeg", "png": "image/png"}
 
 
@@ -44,7 +46,7 @@ class Sprites:
         return len(self.sheet)
 
 
-def make_sprites(images, *, present=None, image_format="webp", quality=75, side=_SIDE):
+def make_sprites(images, *, present=None, image_format="webp", quality=75, max_bytes=_MAX_BYTES, side=_SIDE):
     """Lay pictures out on sheets, and pack these.
 
     Parameters
@@ -57,6 +59,9 @@ def make_sprites(images, *, present=None, image_format="webp", quality=75, side=
         How sheets are packed; "png" loses nothing.
     quality : int, default=75
         Of WebP and JPEG, from 1 to 100.
+    max_bytes : int, default=16_000_000
+        Characters that all sheets may take; if they took more, WebP and JPEG lower their quality step by
+        step, down to 15. What is too large even so stays so: look at ``n_bytes``.
     side : int, default=2048
         Width of a sheet, and its largest height, in pixels.
 
@@ -103,13 +108,24 @@ def make_sprites(images, *, present=None, image_format="webp", quality=75, side=
     chosen, per_row = np.flatnonzero(present), side // size
     sheet, at = np.divmod(np.where(present, np.cumsum(present) - 1, 0), per_row**2)
     row, column = np.divmod(at, per_row)
-    sheets, shapes = [], []
-    for start in range(0, len(chosen), per_row**2):
-        pixels = _lay_out(images[chosen[start : start + per_row**2]], per_row)
-        shapes.append((pixels.shape[1], pixels.shape[0]))
-        sheets.append(_pack(pixels, image_format, quality))
+    starts = range(0, len(chosen), per_row**2)
+    groups = [images[chosen[start : start + per_row**2]] for start in starts]
+    lower = () if image_format == "png" else (q for q in _LOWER_QUALITIES if q < quality)
+    for now in (quality, *lower):
+        sheets, shapes = _pack_sheets(groups, per_row, image_format, now)
+        if sum(map(len, sheets)) <= max_bytes:
+            break
     sheet = np.where(present, sheet, -1)
     return Sprites(sheets, sheet, column * size, row * size, size, shapes, sum(map(len, sheets)))
+
+
+def _pack_sheets(groups, per_row, image_format, quality):
+    sheets, shapes = [], []
+    for group in groups:
+        pixels = _lay_out(group, per_row)
+        shapes.append((pixels.shape[1], pixels.shape[0]))
+        sheets.append(_pack(pixels, image_format, quality))
+    return sheets, shapes
 
 
 def _lay_out(images, per_row):

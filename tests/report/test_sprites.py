@@ -70,6 +70,20 @@ def test_quality_decides_the_size():
     assert make_sprites(images, quality=40).n_bytes < make_sprites(images, quality=90).n_bytes
 
 
+def test_quality_gives_way_where_sheets_would_be_too_large():
+    images = smooth_images(60, 64)
+    free = make_sprites(images, side=256)
+    close = make_sprites(images, side=256, max_bytes=free.n_bytes)
+    assert close.sheets == free.sheets
+    tight = make_sprites(images, side=256, max_bytes=int(0.8 * free.n_bytes))
+    assert tight.n_bytes <= 0.8 * free.n_bytes
+    assert tight.sheets in [make_sprites(images, side=256, quality=q).sheets for q in (60, 45, 30)]
+    least = make_sprites(images, side=256, quality=15)
+    assert make_sprites(images, side=256, max_bytes=10).sheets == least.sheets
+    lossless = make_sprites(images, side=256, image_format="png")
+    assert make_sprites(images, side=256, image_format="png", max_bytes=10).sheets == lossless.sheets
+
+
 def test_sheets_are_the_same_each_time():
     images = smooth_images(20, 32)
     assert make_sprites(images).sheets == make_sprites(images.copy()).sheets

@@ -44,6 +44,10 @@ def compute_embedding(module, X, mean, inverse_scale, device, *, window=None, ve
     ndarray of shape (n_samples, embedding_dim), float32
         Unit vectors. Memory beyond the result is that of one block (two of images).
     """
+    kind = torch.device(device).type
+    if torch.is_autocast_enabled(kind):  # by the caller
+        with torch.autocast(kind, enabled=False):
+            return compute_embedding(module, X, mean, inverse_scale, device, window=window, verbose=verbose)
     module.eval()
     if isinstance(X, ImageRows):
         inputs = ImageInputs(X, mean, inverse_scale, window=window, device=torch.device(device))

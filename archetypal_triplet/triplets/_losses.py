@@ -139,7 +139,7 @@ class TripletCriterion(nn.Module):
         )
         if not len(anchor_idx):
             # keeps the graph, so that backward works and yields zeros
-            return embedding.sum() * 0, embedding.new_tensor(float("nan"))
+            return embedding.float().sum() * 0, embedding.new_tensor(float("nan"))
         if len(anchor_idx) == len(embedding):
             anchor_idx = None
         losses, main = _TripletLosses.apply(

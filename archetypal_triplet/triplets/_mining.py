@@ -222,7 +222,9 @@ def mine_triplets(embedding, labels, *, mining="semihard", groups=None, generato
     anchor_idx, positive_idx, negative_idx : Tensor of shape (n_triplets,)
         Rows of the batch; the anchors ascend.
     """
+    # far from the origin |y|^2 would drown the differences; where rows lie does not change their distances
     embedding = embedding.float()
+    embedding = embedding - embedding.mean(dim=0)
     b, device = len(embedding), embedding.device
     lengths = torch.linalg.vecdot(embedding, embedding)
     k = None if groups is not None else find_run_length(labels)

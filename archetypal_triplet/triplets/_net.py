@@ -139,10 +139,14 @@ class TripletNet(NeuralNet):
         """Forward on perturbed inputs, loss in float32, backward."""
         loop = self.loop_
         kind, reduced = loop.batches.device.type, loop.precision == "bf16"
+        if torch.is_autocast_enabled(kind):  # by the caller: `precision` decides, and the loss is in float32
+            with torch.autocast(kind, enabled=False):
+                return self.train_step_single(batch, **fit_params)
         if not (self.module_.training and self.criterion_.training):
             self._set_training(True)
-        if reduced or torch.is_autocast_enabled(kind):
-            with torch.autocast(kind, torch.bfloat16, enabled=reduced):
+        if reduced:
+            # within an autocast of the caller a cache of weights would outlive the step
+            with torch.autocast(kind, torch.bfloat16, cache_enabled=False):
                 embedding = self.module_(loop.perturb(batch.inputs))
         else:
             embedding = self.module_(loop.perturb(batch.inputs))

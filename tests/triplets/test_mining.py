@@ -86,6 +86,29 @@ def test_runs_of_equal_labels_give_the_triplets_of_the_general_search(n_labels, 
         assert mine(embedding, labels, mining=mining, generator=draws[2]) == fast
 
 
+@pytest.mark.parametrize("mining", ["batch_hard", "easy_positive"])
+@pytest.mark.parametrize("layout", ["mixed", "runs"])
+@pytest.mark.parametrize("shift", [1e3, -1e4])
+def test_triplets_far_from_the_origin_are_those_read_off_the_distances(shift, layout, mining):
+    generator = torch.Generator().manual_seed(0)
+    embedding = torch.randn(64, 32, generator=generator) + shift
+    labels = torch.arange(8).repeat_interleave(8)
+    if layout == "mixed":
+        labels = labels[torch.randperm(64, generator=generator)]
+    assert mine(embedding, labels, mining=mining) == mine_from_distances(embedding, labels, mining)
+
+
+@pytest.mark.parametrize("mining", sorted(MINERS))
+@pytest.mark.parametrize("layout", ["mixed", "runs"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_row_that_is_no_number_makes_the_loss_none(value, layout, mining):
+    embedding, mixed, _ = make_batch(0)
+    embedding[3, 1] = value
+    labels = mixed if layout == "mixed" else mixed.sort().values
+    total, _, _ = TripletCriterion(mining)(embedding, labels)
+    assert torch.isnan(total)
+
+
 @pytest.mark.parametrize("labels", [[0], [0, 0], [0, 1], [0, 0, 1], [0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]])
 def test_other_layouts_are_no_runs(labels):
     assert find_run_length(torch.tensor(labels)) is None
@@ -289,6 +312,17 @@ def test_a_batch_without_triplet_has_loss_and_gradient_zero():
     assert total == 0
     assert not embedding.grad.any()
     assert torch.isnan(active) or active == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_batch_without_triplet_has_loss_zero_in_every_precision(dtype):
+    # in float16 the sum of these rows is infinite
+    embedding = torch.full((16, 3), 6e4, dtype=dtype, requires_grad=True)
+    total, _, _ = TripletCriterion()(embedding, torch.zeros(16, dtype=torch.int64))
+    total.backward()
+    assert total == 0
+    assert total.dtype == torch.float32
+    assert not embedding.grad.any()
 
 
 @pytest.mark.parametrize("dim", [1, 5])

@@ -131,6 +131,16 @@ def test_bf16_and_deterministic_train_on_images():
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_autocast_of_the_caller_changes_nothing(precision):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 6)).astype(np.float32), np.arange(80) % 4
+    embedder = TripletEmbedder(precision=precision, keep_weight=1.0, max_steps=20, random_state=0)
+    expected = embedder.fit(X, y).transform(X)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        np.testing.assert_array_equal(embedder.fit(X, y).transform(X), expected)
+
+
 @pytest.mark.parametrize("params", [{}, {"precision": "bf16"}, {"crop_size": 12}])
 def test_images_are_trained_on_cuda_and_loaded_on_the_cpu(params):
     if not torch.cuda.is_available():

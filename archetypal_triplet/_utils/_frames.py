@@ -1,6 +1,7 @@
 """Tables by duck typing: the estimators accept frames without importing pandas."""
 
 import re
+from collections import Counter
 from difflib import get_close_matches
 
 import numpy as np
@@ -90,7 +91,7 @@ def describe_choice(columns, missing, *, features=False):
 
 
 def check_columns_exist(X, names, *, parameter):
-    """Raise if the frame `X` lacks one of `names`.
+    """Raise if the frame `X` lacks one of `names`, or has it twice.
 
     Parameters
     ----------
@@ -106,9 +107,15 @@ def check_columns_exist(X, names, *, parameter):
     ValueError
         Naming the missing columns, and those that were perhaps meant or that exist.
     """
-    known = {str(c) for c in X.columns}
-    missing = [str(n) for n in names if str(n) not in known]
+    known = Counter(map(str, X.columns))
+    names = [str(name) for name in names]
+    missing = [name for name in names if name not in known]
     if not missing:
+        twice = [name for name in dict.fromkeys(names) if known[name] > 1]
+        if twice:
+            raise ValueError(
+                f"The table has several columns of one name: {shorten(twice)}. Rename or drop them."
+            )
         return
     what = (
         f"{parameter}={missing[0]!r} is not a column of the table"

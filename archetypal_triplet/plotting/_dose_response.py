@@ -6,7 +6,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from archetypal_triplet._utils._columns import COMPOUND
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, select_rows, shorten
+from archetypal_triplet._utils._frames import count_of, select_rows, shorten
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import as_names, plate_names
 from archetypal_triplet.plotting._axes import draw_side_legend, get_axes, make_marker
@@ -14,12 +14,8 @@ from archetypal_triplet.plotting._choices import clip_label, shorten_name
 from archetypal_triplet.plotting._dose_axis import choose_dose_ticks, describe_ec50, mark_break, place_vehicle
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_COLORS, CONTROL_MARKERS
 from archetypal_triplet.screens._curves import compute_band
-from archetypal_triplet.screens._dose_response import (
-    CONCENTRATION,
-    collect_doses,
-    fit_doses,
-    tabulate_curves,
-)
+from archetypal_triplet.screens._dose_response import fit_doses, tabulate_curves
+from archetypal_triplet.screens._dose_table import CONCENTRATION, check_table, collect_doses
 
 _COLOR = CATEGORY_COLORS[3]
 _N_POINTS = 200  # of the curve
@@ -167,10 +163,8 @@ class DoseResponseDisplay:
         ValueError
             If a column does not exist, or no well with a concentration belongs to the compound.
         """
-        table = as_pandas(table)
         by = as_names(by)
-        check_columns_exist(table, [column], parameter="column")
-        check_columns_exist(table, by, parameter="by")
+        table = check_table(table, [column], by)
         rows = _choose_wells(table, by, compound, controls)
         options = {"concentration": concentration, "unit": unit, "plate": plate, "controls": controls}
         part = table[rows]

@@ -161,9 +161,9 @@ def _find_outliers(wells, level, shape, grid, n_parameters):
     n = wells.is_well.sum(axis=1)
     limit = stats.t.isf(OUTLIER_RISK / (2 * n), np.maximum(n - n_parameters, 1))
     is_outlier = wells.is_well & (ratio > limit[:, None])
-    # where half of the replicates of a dose are strange, it is the curve that is
+    # where several replicates of a dose, half of them or more, are strange, it is the curve that is
     share, replicates = _average_levels(level, wells.is_well.astype(float), is_outlier)
-    return is_outlier & ~((share >= 0.5) & (replicates > 1)).any(axis=1, keepdims=True)
+    return is_outlier & ~((share >= 0.5) & (share * replicates > 1.5)).any(axis=1, keepdims=True)
 
 
 def _average_levels(level, weight, values):

@@ -1,156 +1,22 @@
 """`compute_dose_response`: how much of each compound is needed, with the reason where that cannot be said."""
 
-import re
 from numbers import Real
-from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 from sklearn.utils._param_validation import Interval, validate_params
 
-from archetypal_triplet._utils._columns import COMPOUND, METADATA_PREFIX
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, select_rows, shorten
+from archetypal_triplet._utils._columns import COMPOUND
+from archetypal_triplet._utils._frames import count_of, shorten
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet._utils._roles import as_names, check_plates_have_controls, is_numeric, plate_names
-from archetypal_triplet.screens._curves import MAD_TO_SD, N_PARAMETERS, Curves, Wells, fit_curves
+from archetypal_triplet._utils._roles import as_names
+from archetypal_triplet.screens._curves import N_PARAMETERS, Curves, fit_curves
+from archetypal_triplet.screens._dose_table import CONCENTRATION, RESULT_COLUMNS, check_table, collect_doses
 
-CONCENTRATION = "Metadata_Concentration"
-RESULT_COLUMNS = (
-    *("column", "n_wells", "n_doses", "n_vehicle", "lowest", "highest", "unit"),
-    *("ec50", "ec50_low", "ec50_high", "hill", "hill_low", "hill_high"),
-    *("bottom", "bottom_low", "bottom_high", "top", "top_low", "top_high"),
-    *("r2", "p_value", "p_lack_of_fit", "n_outliers", "reason"),
-)
-_MEDIAN_EFFICIENCY = 2 / np.pi  # a median of normal values varies like the mean of so many fewer
 # A curve is refused if replicates contradict it and it leaves this share of the variance between doses. Of
 # simulated responses that rise and fall 2 to 14 % pass (a share of 0.25: 20 %), and of true curves, outliers
 # and growing noise among them, less than 0.5 % are refused: benchmarks/quality/dose_response.py.
 _MISFIT_RISK, _MISFIT_SHARE = 0.01, 0.15
-_UNIT = re.compile(r"_([pnumµμ]?M|[pnuµμm]?g[_/]?m?[lL])$")
-
-
-class DoseTable(NamedTuple):
-    """Wells of a table by compound; arrays of wells are padded, with one row a compound."""
-
-    keys: Any  # DataFrame of the columns of `by`, one row a compound
-    wells: Wells
-    row: np.ndarray  # (n_compounds, n_wells) row of the table, -1 where padded
-    vehicle: np.ndarray  # responses of all vehicle wells
-    vehicle_row: np.ndarray  # their rows of the table
-    n_vehicle: np.ndarray  # (n_compounds,)
-    n_doses: np.ndarray
-    can_fit: np.ndarray  # (n_compounds,), dtype bool: enough doses and wells for a curve
-    unit: list
-
-
-def _check_doses(table, concentration):
-    check_columns_exist(table, [concentration], parameter="concentration")
-    if not is_numeric(table[concentration].dtype):
-        raise ValueError(
-            f"concentration={concentration!r} holds {table[concentration].dtype}, not numbers. Turn it into "
-            "numbers, with the unit in a column of its own."
-        )
-    doses = table[concentration].to_numpy(dtype=np.float64, na_value=np.nan)
-    if (doses < 0).any():
-        raise ValueError(
-            f"concentration={concentration!r} holds {int((doses < 0).sum())} values below 0. Concentrations "
-            "are needed as they are, not as logarithms."
-        )
-    return doses
-
-
-def _take_units(table, unit, concentration):
-    """Unit of each row as text, "" where there is none."""
-    if unit is None:
-        found = _UNIT.search(concentration)
-        return np.full(len(table), found[1] if found else "", dtype=object)
-    if unit in table.columns or unit.startswith(METADATA_PREFIX):
-        check_columns_exist(table, [unit], parameter="unit")
-        column = table[unit]
-        return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
-    return np.full(len(table), unit, dtype=object)
-
-
-def _take_responses(table, column, plate, is_vehicle):
-    """Responses of all rows; plates shifted so that the medians of their vehicle wells agree."""
-    if not is_numeric(table[column].dtype):
-        raise ValueError(f"column={column!r} holds {table[column].dtype}, not numbers.")
-    values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
-    values = np.where(np.isfinite(values), values, np.nan)
-    if plate is None or not is_vehicle.any():
-        return values
-    names, codes = np.unique(plate_names(table, plate), return_inverse=True)
-    known = is_vehicle & ~np.isnan(values)
-    check_plates_have_controls(list(names), np.bincount(codes[known], minlength=len(names)))
-    medians = np.array([np.median(values[known & (codes == p)]) for p in range(len(names))])
-    return values - (medians - np.median(values[known]))[codes]
-
-
-def _count_vehicles(table, plate, is_vehicle, code, n_compounds):
-    """Vehicle wells on the plates of each compound."""
-    if plate is None:
-        return np.full(n_compounds, is_vehicle.sum())
-    plates = np.unique(plate_names(table, plate), return_inverse=True)[1]
-    pairs = np.unique(np.column_stack([code, plates])[code >= 0], axis=0)
-    per_plate = np.bincount(plates[is_vehicle], minlength=plates.max() + 1)
-    return np.bincount(pairs[:, 0], per_plate[pairs[:, 1]], n_compounds).astype(int)
-
-
-def _pad(code, order, n_compounds):
-    """Rows (n_compounds, n_wells) of the sorted rows `order` by their compound; -1 where padded."""
-    counts = np.bincount(code[order], minlength=n_compounds)
-    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    row = np.full((n_compounds, max(int(counts.max(initial=0)), 1)), -1)
-    row[code[order], place] = order
-    return row
-
-
-def collect_doses(table, column, *, concentration, by, unit, plate, controls):
-    """Wells of each compound, sorted by dose, with the responses of one column.
-
-    Returns
-    -------
-    DoseTable
-        Compounds in the order of their names; those without any concentration above 0 are left out.
-    """
-    doses = _check_doses(table, concentration)
-    units = _take_units(table, unit, concentration)
-    is_vehicle = np.zeros(len(table), dtype=bool) if controls is None else select_rows(table, controls)
-    values = _take_responses(table, column, plate, is_vehicle)
-    is_vehicle = is_vehicle & ~np.isnan(values)
-    treated = table[~is_vehicle & (doses != 0)]
-    groups = treated.groupby(by, sort=True, observed=True, dropna=True)
-    code = np.full(len(table), -1)
-    code[np.flatnonzero(~is_vehicle & (doses != 0))] = groups.ngroup().fillna(-1).astype(int)
-    n_compounds = int(code.max(initial=-1)) + 1
-    first = np.unique(code[code >= 0], return_index=True)[1]
-    keys = table.loc[:, by].iloc[np.flatnonzero(code >= 0)[first]].reset_index(drop=True)
-    measured = np.flatnonzero((code >= 0) & (doses > 0) & ~np.isnan(values))
-    order = measured[np.lexsort([doses[measured], code[measured]])]
-    row = _pad(code, order, n_compounds)
-    is_well = row >= 0
-    log_dose = np.where(is_well, np.log10(np.where(is_well, doses[row], 1.0)), 0.0)
-    new_dose = is_well[:, 1:] & (np.diff(log_dose, axis=1) > 1e-9)
-    n_doses = is_well[:, 0] + new_dose.sum(axis=1)
-    vehicle = values[is_vehicle]
-    n_vehicle = _count_vehicles(table, plate, is_vehicle, code, n_compounds)
-    middle = np.median(vehicle) if len(vehicle) else 0.0
-    spread = MAD_TO_SD * np.median(np.abs(vehicle - middle)) if len(vehicle) else 0.0
-    n_wells = is_well.sum(axis=1)
-    wells = Wells(
-        log_dose,
-        np.where(is_well, values[row], 0.0),
-        is_well,
-        np.full(n_compounds, middle),
-        np.minimum(_MEDIAN_EFFICIENCY * n_vehicle, n_wells),
-        np.full(n_compounds, spread),
-    )
-    enough = np.minimum(n_doses, n_wells) + (n_vehicle > 0) > N_PARAMETERS
-    unit_of = [sorted({units[r] for r in rows[rows >= 0]}) for rows in row]
-    can_fit = enough & np.array([len(names) < 2 for names in unit_of], dtype=bool)
-    return DoseTable(
-        keys, wells, row, vehicle, np.flatnonzero(is_vehicle), n_vehicle, n_doses, can_fit, unit_of
-    )
 
 
 def fit_doses(found, confidence_level):
@@ -184,7 +50,7 @@ def _explain(found, curves, lowest, highest, alpha):
         if found.n_doses[c] == 0:
             reason = "no concentration with a value"
         elif len(found.unit[c]) > 1:
-            reason = f"several units ({shorten(found.unit[c])})"
+            reason = f"several units ({shorten(name or 'none' for name in found.unit[c])})"
         elif not found.can_fit[c]:
             reason = f"{count_of(found.n_doses[c], 'concentration')}; {needed[c]} are needed"
         elif np.isnan(p_value):
@@ -227,7 +93,7 @@ def tabulate_curves(found, curves, column, confidence_level):
         n_vehicle=found.n_vehicle,
         lowest=10**lowest,
         highest=10**highest,
-        unit=["/".join(names) for names in found.unit],
+        unit=["/".join(filter(None, names)) for names in found.unit],
     )
     bounded = fine | outside
     low = np.minimum(curves.log_ec50_low, highest)  # an EC50 outside of the range is bounded by its end
@@ -340,8 +206,8 @@ def compute_dose_response(
     TypeError
         If `table` is not a table.
     ValueError
-        If a column does not exist or does not hold numbers, a concentration is below 0, the query chooses no
-        row, or a plate has no vehicle wells.
+        If the table has no rows, a column does not exist, is there twice or does not hold numbers, a
+        concentration is below 0 or infinite, the query chooses no row, or a plate has no vehicle wells.
 
     See Also
     --------
@@ -351,9 +217,10 @@ def compute_dose_response(
     -----
     First a robust curve (Huber's weights, then Tukey's) finds wells that lie farther from it than chance
     explains (1 % for any well of a compound); then least squares fits the others, as in [1]_. Spreads below
-    that of the vehicle wells count as theirs, and where half of the replicates of a dose are strange, none is
-    set aside. Given EC50 and slope, bottom and top are a linear fit, so only two parameters are searched: on
-    a grid that reaches one decade beyond the tested range, then by halving steps. Nothing is drawn at random.
+    that of the vehicle wells count as theirs, and where several replicates of a dose, half of them or more,
+    are strange, no well is set aside. Given EC50 and slope, bottom and top are a linear fit, so only two
+    parameters are searched: on a grid that reaches one decade beyond the tested range, then by halving steps.
+    Nothing is drawn at random.
 
     The interval of the EC50 is that of the profile likelihood: all values at which the best curve is not
     worse than F(1, df) allows. A linearization is symmetric and always finite, also where the wells do not
@@ -394,10 +261,8 @@ def compute_dose_response(
     (12, 3, {'uM'})
     """
     pd = import_optional("pandas", extra="screens")
-    table = as_pandas(table)
     columns, by = as_names(column), as_names(by)
-    check_columns_exist(table, columns, parameter="column")
-    check_columns_exist(table, by, parameter="by")
+    table = check_table(table, columns, by)
     options = {"concentration": concentration, "by": by, "unit": unit, "plate": plate, "controls": controls}
     parts = []
     for name in columns:

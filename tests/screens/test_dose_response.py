@@ -198,6 +198,22 @@ def test_outliers_are_set_aside():
     assert np.abs(np.log10(plain / ec50[:5])).max() > 2 * error[:5].max()
 
 
+def test_of_duplicates_one_may_be_an_outlier_and_both_may_not():
+    table, ec50, _ = make_wells(11, 100, n_replicates=2, noise=0.03)
+    clean = fit(table)
+    first = table.drop_duplicates([COMPOUND, DOSE])
+    rows = first.groupby(COMPOUND).sample(1, random_state=0).index
+    spoiled = table.copy()
+    spoiled.loc[rows, "y"] += 1.5
+    found = fit(spoiled)
+    assert (found["n_outliers"] >= 1).mean() > 0.95
+    error = np.abs(np.log10(found["ec50"] / ec50))
+    assert error.median() < 1.2 * np.abs(np.log10(clean["ec50"] / ec50)).median()
+    assert (error < np.log10(1.5)).mean() > 0.95
+    spoiled.loc[rows + 1, "y"] += 1.5
+    assert (fit(spoiled)["n_outliers"] == 0).mean() > 0.95
+
+
 def test_all_replicates_of_a_dose_are_no_outliers():
     table, _, _ = make_wells(2, 20, n_replicates=4, noise=0.02)
     hump = table[DOSE] == 2.0**4
@@ -503,10 +519,13 @@ def test_a_table_without_a_dosed_compound_gives_an_empty_one():
         ({"plate": "Plate", "controls": "y > 0.9"}, ValueError, "plate='Plate' is not a column"),
         ({"confidence_level": 1.0}, ValueError, "confidence_level"),
         ({"table": [1, 2]}, TypeError, "Expected a pandas DataFrame, got list"),
+        ({"column": []}, ValueError, r"column=\[\] is empty\. Name at least one column"),
+        ({"by": []}, ValueError, r"by=\[\] is empty\. Name at least one column"),
+        ({"by": "unit"}, ValueError, "by='unit' is the name of a column of the results"),
     ],
 )
 def test_errors(parameters, error, message):
-    table, _, _ = make_wells(0, 2)
+    table = make_wells(0, 2)[0].assign(unit="uM")
     options = {"table": table, "column": "y"} | parameters
     with pytest.raises(error, match=message):
         compute_dose_response(**options)
@@ -516,6 +535,53 @@ def test_negative_concentrations_are_refused():
     table, _, _ = make_wells(0, 2)
     with pytest.raises(ValueError, match=r"holds 4 values below 0\. Concentrations are needed as they"):
         fit(table.assign(**{DOSE: np.log10(table[DOSE] / 1.5)}))
+
+
+def test_concentrations_that_are_none_are_refused():
+    table, _, _ = make_wells(0, 2)
+    spoiled = table.copy()
+    spoiled.loc[3, DOSE] = np.inf
+    with pytest.raises(ValueError, match=r"holds 1 infinite value\. Correct these concentrations"):
+        fit(spoiled)
+    with pytest.raises(ValueError, match=r"concentration='Metadata_Concentration' holds bool.*, not numbers"):
+        fit(table.assign(**{DOSE: table[DOSE] > 1}))
+
+
+@pytest.mark.parametrize("controls", [None, NEGATIVE])
+def test_an_empty_table_is_refused(controls):
+    table, _, _ = make_wells(0, 2, n_vehicle=4)
+    with pytest.raises(ValueError, match="The table has no rows: there is nothing to fit"):
+        fit(table.iloc[:0], controls=controls)
+
+
+@pytest.mark.parametrize("twice", ["y", DOSE, COMPOUND])
+def test_columns_of_one_name_are_refused(twice):
+    table, _, _ = make_wells(0, 2)
+    with pytest.raises(ValueError, match=f"several columns of one name: {twice}"):
+        fit(pd.concat([table, table[[twice]]], axis=1))
+
+
+def test_an_index_may_bear_the_name_of_a_column():
+    table, _, _ = make_wells(0, 2, n_vehicle=4)
+    found = fit(table.set_index(COMPOUND, drop=False), controls=NEGATIVE)
+    pd.testing.assert_frame_equal(found, fit(table, controls=NEGATIVE))
+
+
+def test_plates_whose_vehicle_wells_have_no_value_are_named():
+    table, _, _ = make_wells(0, 2, n_vehicle=4)
+    table["Plate"] = np.where(np.arange(len(table)) % 2, "P1", "P2")
+    table.loc[(table["Metadata_ControlType"] == "negative") & (table["Plate"] == "P2"), "y"] = np.nan
+    with pytest.raises(ValueError, match=r"column='y' has no value in any vehicle well of 1 plate: P2\."):
+        fit(table, controls=NEGATIVE, plate="Plate")
+
+
+def test_spellings_of_one_unit_are_one_unit():
+    table, _, _ = make_wells(0, 3)
+    table["Unit"] = np.where(np.arange(len(table)) % 2, "\u00b5M", " \u03bcM")  # micro sign, Greek mu
+    assert set(fit(table, unit="Unit")["unit"]) == {"\u00b5M"}
+    table.loc[0, "Unit"] = None
+    found = fit(table, unit="Unit").iloc[0]
+    assert found["reason"] == "several units (none, \u00b5M)"
 
 
 # --- a real plate

@@ -19,27 +19,33 @@ from archetypal_triplet.qc._controls import (
 from archetypal_triplet.qc._crossfit import compute_crossfit_scores
 from archetypal_triplet.qc._separation import compute_auc
 
-MIN_SEPARATION = 1.645  # standard errors
+MIN_SEPARATION = 1.645  # standard errors: 5 % on one side
+MIN_SEPARATION_EITHER_WAY = 1.96  # 5 % on both, where there is no direction before
 SCORE_COLUMNS = ("score", "axis", "reason")
 
 
 def _number_plates(plates, is_control):
     """Plates by number; those that hold controls come first, so that the others have the numbers beyond."""
+    pd = import_optional("pandas", extra="screens")
+    missing = np.flatnonzero(pd.isna(plates))
+    if len(missing):
+        raise ValueError(
+            f"plate has no value in {count_of(len(missing), 'row')} of {len(plates)} (first: row "
+            f"{missing[0]}). Fill the column or drop these rows."
+        )
     names, codes = np.unique(plates, return_inverse=True)
     with_controls = np.isin(np.arange(len(names)), codes[is_control])
     return np.argsort(np.argsort(~with_controls, kind="stable"))[codes]
 
 
-def _are_apart(scores, is_positive, axis):
+def _are_apart(auc, is_positive, axis):
     """Tell whether the AUC exceeds one half by more than chance; a single column may point either way."""
     n_negative, n_positive = (~is_positive).sum(), is_positive.sum()
-    error = np.sqrt(
-        (n_negative + n_positive + 1) / (12 * n_negative * n_positive)
-    )  # of ranks, without effect
-    above = compute_auc(scores[~is_positive], scores[is_positive]) - 0.5
+    # of ranks, without effect
+    error = np.sqrt((n_negative + n_positive + 1) / (12 * n_negative * n_positive))
     if axis.startswith("from other"):
-        return above > MIN_SEPARATION * CROSSFIT_WIDENING * error
-    return abs(above) > MIN_SEPARATION * error
+        return auc - 0.5 > MIN_SEPARATION * CROSSFIT_WIDENING * error
+    return abs(auc - 0.5) > MIN_SEPARATION_EITHER_WAY * error
 
 
 def _score(values, is_control, is_positive, plates, options):
@@ -57,9 +63,12 @@ def _score(values, is_control, is_positive, plates, options):
     scores = np.full(len(values), np.nan)
     own = found.pooled_scores.mean(axis=0)
     zero, one = own[~target].mean(), own[target].mean()
-    if not _are_apart(own, target, found.axis):
-        auc = compute_auc(own[~target], own[target])
+    auc = compute_auc(own[~target], own[target])
+    if not _are_apart(auc, target, found.axis):
         return scores, found.axis, f"the controls cannot be told apart (AUC {auc:.2f})"
+    if (one - zero) * (auc - 0.5) <= 0:
+        reason = f"the means of the controls contradict their ranks (AUC {auc:.2f}): look for outliers"
+        return scores, found.axis, reason
     scores[is_control] = own
     scores[usable] = found.pooled_others.mean(axis=0)
     return (scores - zero) / (one - zero), found.axis, ""
@@ -129,8 +138,8 @@ def compute_control_scores(
     Raises
     ------
     ValueError
-        If a query chooses no row, both choose the same row, a column does not exist, or a control has NaN
-        or infinite values.
+        If a query chooses no row, both choose the same row, a column does not exist, `features` is empty, a
+        row has no plate, or a control has NaN or infinite values.
 
     See Also
     --------
@@ -141,10 +150,11 @@ def compute_control_scores(
     The score of a compound says how far its wells go in the direction of the positive controls, and nothing
     of where they go besides. It is no probability. A single column needs no axis and is scaled as it is.
 
-    All scores are NaN, with the reason, below eight controls of a class, and where the AUC of the controls
-    exceeds one half by no more than chance explains (5 %), because there is then no unit to measure in
-    (``controls`` and ``control_separation`` of `load_thresholds`). A well that is no control and has NaN or
-    infinite values has no score.
+    All scores are NaN, with the reason, below eight controls of a class; where the AUC of the controls
+    exceeds one half by no more than chance explains (5 %), because there is then no unit to measure in; and
+    where a few controls lie so far off that the means are in the other order than the ranks (``controls``,
+    ``control_separation`` and ``control_separation_either_way`` of `load_thresholds`). A well that is no
+    control and has NaN or infinite values has no score.
 
     Time is proportional to wells x features, and to controls x features^2 for the axes.
 
@@ -165,6 +175,8 @@ def compute_control_scores(
     (True, 1.0)
     """
     pd = import_optional("pandas", extra="screens")
+    if features is not None and not len(features):
+        raise ValueError("features=[] is empty. Name at least one column, or pass None.")
     X = as_pandas(X) if is_frame(X) else np.asarray(X)
     is_negative, is_positive = choose_controls(X, negative, positive)
     is_control = is_negative | is_positive

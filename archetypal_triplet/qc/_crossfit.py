@@ -178,6 +178,8 @@ def estimate_plate_gains(scores, is_positive, plates):
     inside = known[plates]
     residual = (scores - means[is_positive.astype(int), plates])[inside]
     variance = (residual**2).sum() / (inside.sum() - 2 * known.sum())
+    if variance == 0:  # constant columns
+        return gains, 0.0
     distance, error = (means[1] - means[0])[known], variance * (1 / n[:, known]).sum(axis=0)
     common = np.average(distance, weights=1 / error)
     between = max(distance.var(ddof=1) - error.mean(), 0.0)

@@ -208,6 +208,12 @@ def test_controls_that_differ_by_chance_give_no_scores(plate):
         ({"positive": NEGATIVE}, ValueError, "32 rows are chosen by negative and by positive"),
         ({"plate": "Metadata_Plat"}, ValueError, "plate='Metadata_Plat' is not a column of the table"),
         ({"features": ["Embedding_9"]}, ValueError, "features='Embedding_9' is not a column"),
+        ({"features": []}, ValueError, r"features=\[\] is empty\. Name at least one column, or pass None"),
+        (
+            {"plate": np.array(["P0", None] * 72, dtype=object)},
+            ValueError,
+            r"plate has no value in 72 rows of 144 \(first: row 1\)\. Fill the column",
+        ),
         ({"n_components": 0}, ValueError, "n_components"),
         ({"classifier": KNeighborsRegressor()}, ValueError, "classifier"),
     ],
@@ -215,6 +221,34 @@ def test_controls_that_differ_by_chance_give_no_scores(plate):
 def test_errors(parameters, error, message):
     with pytest.raises(error, match=message):
         score(make_wells(0)[0], **parameters)
+
+
+def test_a_single_column_without_effect_passes_no_oftener_than_it_should():
+    rng = np.random.default_rng(0)
+    is_positive = np.arange(64) < 32
+    passed = [
+        compute_control_scores(
+            rng.standard_normal((64, 1)), negative=~is_positive, positive=is_positive
+        )["reason"].eq("").all()
+        for _ in range(400)
+    ]  # fmt: skip
+    # either direction would do: 5 % of both together, and two standard errors
+    assert np.mean(passed) < 0.05 + 2 * 0.011
+
+
+def test_means_that_one_well_turns_around_give_no_scores():
+    table, _ = make_wells(0, n_plates=1, n_each=16, n_features=1)
+    table.loc[0, "Embedding_0"] = 1e4
+    found = score(table)
+    assert found["score"].isna().all()
+    assert found["reason"].str.startswith("the means of the controls contradict their ranks (AUC 0.94)").all()
+
+
+def test_constant_columns_give_no_scores():
+    table, _ = make_wells(0)
+    found = score(table.assign(**dict.fromkeys(table.filter(like="Embedding_"), 2.5)), plate=PLATE)
+    assert found["score"].isna().all()
+    assert (found["reason"] == "the controls cannot be told apart (AUC 0.50)").all()
 
 
 def test_the_effect_of_a_simulated_screen_is_followed():

@@ -1,11 +1,10 @@
 """From one row per plane to one row per field: sorting, what is missing, what is there twice."""
 
-import re
-
 import numpy as np
 
 from archetypal_triplet._utils._columns import METADATA_PREFIX, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import shorten
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._wells import PLATE_FORMATS, parse_well, parse_wells, well_name
 from archetypal_triplet.images._files import problem
 from archetypal_triplet.images._planes import Plane
@@ -86,7 +85,7 @@ def choose_channels(channel, found, wanted):
     chosen, names : list of str
         Channels as they are called in the files, and as they are to be called.
     """
-    found = sorted(channel.unique(), key=natural) if found is None else list(found)
+    found = sorted(channel.unique(), key=natural_key) if found is None else list(found)
     if wanted is None:
         return found, found
     if isinstance(wanted, dict):
@@ -110,11 +109,6 @@ def choose_channels(channel, found, wanted):
     if len(set(names)) < len(names) or len(set(chosen)) < len(chosen):
         raise ValueError(f"channels={wanted!r} names a channel twice. Name each once.")
     return chosen, names
-
-
-def natural(text):
-    """Return a key that sorts "w2" before "w10"."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", text)]
 
 
 def _read_wells(planes, plate_format):
@@ -147,7 +141,7 @@ def _read_wells(planes, plate_format):
 
 def _plain_numbers(column):
     """Write numbers without leading zeros; other text stays."""
-    plain = {text: str(int(text)) if text.isdigit() else text for text in column.unique()}
+    plain = {text: str(int(text)) if text.isdecimal() else text for text in column.unique()}
     return column.map(plain).astype(object)
 
 
@@ -159,7 +153,7 @@ def _choose(planes, axis, wanted, noun):
         several = several[several > 1]
         if len(several):
             plate, well, site, channel = several.index[0]
-            values = sorted(numbers.unique(), key=natural)
+            values = sorted(numbers.unique(), key=natural_key)
             raise ValueError(
                 f"There are several {noun}, {shorten(values, 8)} (first: plate {plate}, well {well}, field "
                 f"{site}, channel {channel}). Say which one to take, {axis}={values[len(values) // 2]}, or "
@@ -172,14 +166,14 @@ def _choose(planes, axis, wanted, noun):
         )
     if str(wanted) not in set(numbers):
         raise ValueError(
-            f"{axis}={wanted!r} is not there. There are {shorten(sorted(set(numbers), key=natural), 20)}."
+            f"{axis}={wanted!r} is not there. There are {shorten(sorted(set(numbers), key=natural_key), 20)}."
         )
     return planes[numbers == str(wanted)]
 
 
 def _sort(planes):
     rows, columns = parse_wells(planes["well"])
-    ranks = {text: i for i, text in enumerate(sorted(planes["field"].unique(), key=natural))}
+    ranks = {text: i for i, text in enumerate(sorted(planes["field"].unique(), key=natural_key))}
     order = planes.assign(_row=rows, _column=columns, _site=planes["field"].map(ranks))
     order = order.sort_values(["plate", "_row", "_column", "_site", "channel", "path"], kind="stable")
     return order.drop(columns=["_row", "_column", "_site"]).reset_index(drop=True)

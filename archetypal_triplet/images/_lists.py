@@ -78,7 +78,7 @@ def well_column(frame, roles):
 def join_well(row, column):
     """Name a well by its row ("3", "C" or "c") and column ("07", "7"); what is none is joined as it is."""
     row, column = str(row).strip(), str(column).strip()
-    if row.isdigit() and column.isdigit() and 1 <= int(row) <= 32 and int(column) >= 1:
+    if row.isdecimal() and column.isdecimal() and 1 <= int(row) <= 32 and int(column) >= 1:
         return well_name(int(row) - 1, int(column) - 1)
     return f"{row}{column}"
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from archetypal_triplet._utils._names import natural_key
+
 # Okabe and Ito (2008) without black and yellow, then four of Paul Tol's "muted" scheme
 CATEGORY_COLORS = (
     *("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2"),
@@ -78,21 +80,6 @@ def assign_colors(labels, is_control, strength, max_categories):
     if is_other.any():
         colors[OTHER] = OTHER_COLOR
     return np.where(is_other, OTHER, labels), colors
-
-
-def natural_key(name):
-    """Sort key under which Archetype_2 comes before Archetype_10."""
-    digits = ""
-    key = []
-    for character in f"{name} ":
-        if character.isdecimal():
-            digits += character
-            continue
-        if digits:
-            key.append((0, int(digits), ""))
-            digits = ""
-        key.append((1, 0, character))
-    return key
 
 
 def compute_point_style(n):

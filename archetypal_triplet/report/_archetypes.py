@@ -4,9 +4,9 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._tags import ARCHETYPE, NOTE, TAG
 from archetypal_triplet.plotting import ArchetypeGalleryDisplay, SimplexDisplay
-from archetypal_triplet.plotting._palette import natural_key
 from archetypal_triplet.report._movers import find_movers
 from archetypal_triplet.report._parts import (
     Block,

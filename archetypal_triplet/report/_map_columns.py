@@ -22,8 +22,9 @@ from archetypal_triplet._utils._columns import (
     is_metadata,
     split_words,
 )
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet.plotting._choices import DOMINANT_ARCHETYPE, compute_dominant_archetype
-from archetypal_triplet.plotting._palette import MISSING, UNLABELED, natural_key
+from archetypal_triplet.plotting._palette import MISSING, UNLABELED
 from archetypal_triplet.report._map_colors import make_classes, make_scale
 
 _LABELS = {

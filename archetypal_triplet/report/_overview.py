@@ -7,7 +7,7 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE, IS_FLAGGED, METADATA_PREFIX
 from archetypal_triplet._utils._frames import count_of, select_rows
-from archetypal_triplet.plotting._palette import natural_key
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet.report._parts import (
     Facts,
     Html,

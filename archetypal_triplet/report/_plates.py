@@ -4,10 +4,10 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE
 from archetypal_triplet._utils._frames import count_of
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
-from archetypal_triplet.plotting._palette import natural_key
 from archetypal_triplet.report._axis import AXIS, explain_no_plates, file_name, name_of
 from archetypal_triplet.report._parts import Folded, Html, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section

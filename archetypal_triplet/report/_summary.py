@@ -4,9 +4,9 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE
 from archetypal_triplet._utils._frames import embedding_columns
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet.plotting import EmbeddingMapDisplay, PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label
-from archetypal_triplet.plotting._palette import natural_key
 from archetypal_triplet.report._axis import AXIS, choose_axis, explain_no_plates, name_of
 
 SPACES = {

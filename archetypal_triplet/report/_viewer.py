@@ -5,11 +5,12 @@ import json
 import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE, is_metadata
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import is_numeric
 from archetypal_triplet._utils._wells import parse_wells, plate_shape
 from archetypal_triplet.plotting._choices import make_norm
-from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR, natural_key
+from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR
 from archetypal_triplet.report._axis import AXIS, file_name, name_of
 
 MAX_COLUMNS = 40

@@ -150,6 +150,12 @@ def test_fields_sort_as_numbers_and_rows_after_z(tmp_path):
     assert [k[1:] for k in keys(layout)] == expected
 
 
+def test_circled_digits_are_no_numbers(tmp_path):
+    touch(tmp_path, *(f"A01_s{field}_w1.tif" for field in ("②", "²", "10")))
+    layout = read_layout(tmp_path, pattern=r"(?P<well>A01)_s(?P<field>.+)_(?P<channel>.+)\.tif")
+    assert layout.fields["Metadata_Site"].tolist() == ["10", "²", "②"]
+
+
 def test_plates_are_folders_below_the_source(tmp_path):
     touch(tmp_path, *(f"{p}/2021-05-01/{n}/TimePoint_1/A01_s1_w1.tif" for p, n in (("P1", 55), ("P2", 56))))
     assert [k[0] for k in keys(read_layout(tmp_path))] == ["P1", "P2"]

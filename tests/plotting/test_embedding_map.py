@@ -11,6 +11,7 @@ matplotlib.use("agg")
 from matplotlib.colors import LogNorm, to_hex  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from archetypal_triplet._utils._names import natural_key  # noqa: E402
 from archetypal_triplet.datasets import make_screen  # noqa: E402
 from archetypal_triplet.plotting import EmbeddingMapDisplay, plot_run_overview  # noqa: E402
 from archetypal_triplet.plotting._palette import (  # noqa: E402
@@ -18,7 +19,6 @@ from archetypal_triplet.plotting._palette import (  # noqa: E402
     CONTROL_COLORS,
     compute_point_style,
     group_categories,
-    natural_key,
 )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from archetypal_triplet import __version__, cli
+from archetypal_triplet.cli._main import _Lines
 from archetypal_triplet.datasets import make_screen
 from archetypal_triplet.runs import _run
 
@@ -113,9 +114,9 @@ def test_features_may_be_named_in_a_file(run, table, tmp_path, capsys):
 
 def test_long_warnings_are_cut_unless_verbose():
     record = logging.LogRecord("x", logging.WARNING, "", 0, "word " * 200, None, None)
-    assert len(cli._Lines(short=True).format(record)) < 400
-    assert "run.json keeps it" in cli._Lines(short=True).format(record)
-    assert len(cli._Lines(short=False).format(record)) > 900
+    assert len(_Lines(short=True).format(record)) < 400
+    assert "run.json keeps it" in _Lines(short=True).format(record)
+    assert len(_Lines(short=False).format(record)) > 900
 
 
 def test_the_logger_is_left_as_it_was(run):

@@ -37,7 +37,7 @@ def test_the_readmes_code_runs():
 
 
 def test_the_readmes_command_lines_are_understood():
-    from archetypal_triplet.cli import _make_parser
+    from archetypal_triplet.cli._arguments import make_parser
 
     commands = re.findall(r"^    (archetypal-triplet (?:.*\\\n)*.*)$", README, flags=re.M)
     assert len(commands) == 4
@@ -45,7 +45,7 @@ def test_the_readmes_command_lines_are_understood():
 
     for command in commands:
         arguments = shlex.split(command.replace("\\\n", " "))[1:]
-        assert _make_parser().parse_args(arguments).out
+        assert make_parser().parse_args(arguments).out
 
 
 def test_the_number_of_archetypes_is_searched_where_the_readme_says():

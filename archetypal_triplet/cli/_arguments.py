@@ -1,14 +1,9 @@
-"""The command archetypal-triplet: it parses, calls `archetypal_triplet.runs` and prints, nothing else."""
+"""What the command line takes: a parser for each command."""
 
 import argparse
-import logging
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 DESCRIPTION = "Label-free phenotype maps and assay quality for high-content screens."
-# a list of dropped columns can fill the screen
-MAX_WARNING = 300
 CONTROLS = "Metadata_ControlType == 'negative'"
 
 RUN_EPILOG = f"""\
@@ -27,43 +22,17 @@ controls, quality.csv. Of images it also holds the features
 """
 
 
-def main(argv=None):
-    """Run the command line.
-
-    Parameters
-    ----------
-    argv : list of str or None, default=None
-        Arguments; None takes those of the process.
+def make_parser():
+    """Make the parser of the command line.
 
     Returns
     -------
-    int
-        0 when all went well, 1 where a limit of ``qc --fail-below`` is not reached, 2 after an error in the
-        arguments or the data, 130 after Ctrl-C.
+    argparse.ArgumentParser
+        What it parses has the name of the command in ``command``.
     """
-    try:
-        arguments = _make_parser().parse_args(argv)
-    except SystemExit as stop:  # argparse has printed what is wrong, or the help
-        return stop.code or 0
-    with _logging_to_stderr(arguments):
-        try:
-            return arguments.function(arguments) or 0
-        except KeyboardInterrupt:
-            print("\nInterrupted. No results were written, and none are half-written.", file=sys.stderr)
-            if getattr(arguments, "stages_kept", False):
-                print("Finished work on images is kept: the same command goes on there.", file=sys.stderr)
-            return 130
-        except (ValueError, TypeError, OSError, ImportError) as error:
-            if arguments.debug:
-                raise
-            print(f"archetypal-triplet: error: {error}", file=sys.stderr)
-            return 2
-
-
-def _make_parser():
     parser = argparse.ArgumentParser(prog="archetypal-triplet", description=DESCRIPTION)
     parser.add_argument("--version", action=_Version, help="print the version and leave")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
     _add_run(commands)
     _add_embed(commands)
     _add_qc(commands)
@@ -148,7 +117,6 @@ def _add_run(commands):
     _add_no_report(run)
     _add_images(run)
     _add_common(run)
-    run.set_defaults(function=_run)
 
 
 def _add_images(run):
@@ -220,7 +188,6 @@ def _add_embed(commands):
     )
     embed.add_argument("--force", action="store_true", help="replace the file if it exists")
     _add_verbosity(embed)
-    embed.set_defaults(function=_embed)
 
 
 def _add_qc(commands):
@@ -252,7 +219,6 @@ def _add_qc(commands):
     check.add_argument("--force", action="store_true", help="replace an older assessment there")
     check.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
     _add_verbosity(check)
-    check.set_defaults(function=_qc)
 
 
 def _add_report(commands):
@@ -277,7 +243,6 @@ def _add_report(commands):
     report.add_argument("--force", action="store_true", help="replace an older report there")
     report.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
     _add_verbosity(report)
-    report.set_defaults(function=_report)
 
 
 def _thumbnails(value):
@@ -304,7 +269,6 @@ def _add_demo(commands):
     )
     _add_no_report(demo)
     _add_common(demo)
-    demo.set_defaults(function=_demo)
 
 
 def _add_common(parser):
@@ -328,149 +292,3 @@ def _names(text):
                 f"the file {text[1:]!r} cannot be read ({error.strerror})"
             ) from None
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-# name of an option of images, its argument, and what it is where it is left out
-IMAGE_OPTIONS = {
-    "pattern": None, "channels": None, "plate_map": None, "plate_name": None, "nucleus_channel": None,
-    "crop_size": 48, "cell_labels": None, "embed": "features", "on_error": "raise", "jobs": -1, "work": None,
-    "keep": True,
-    "fresh": False, "hash_content": False, "root": None, "pages": None, "z": None, "timepoint": None,
-}  # fmt: skip
-RUN_OPTIONS = (
-    "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
-    "device", "flag_fields", "hold_out",
-)  # fmt: skip
-
-
-def _run(arguments):
-    from archetypal_triplet import runs
-
-    options = {name: getattr(arguments, name) for name in RUN_OPTIONS}
-    options["random_state"] = arguments.seed
-    options["progress"] = not arguments.quiet
-    given = [name for name in IMAGE_OPTIONS if getattr(arguments, name) is not None]
-    if runs.are_images(arguments.source):
-        source, plan, run = arguments.source[0], runs.plan_images, runs.run_images
-        if arguments.on_nonfinite is not None:
-            raise ValueError("--on-nonfinite is for tables: the features of images are finite.")
-        options["level"] = arguments.level
-        options |= IMAGE_OPTIONS | {name: getattr(arguments, name) for name in given}
-        options["n_jobs"] = options.pop("jobs")
-        places = {"root": "root", "pages": "pages", "z": "z", "t": "timepoint"}
-        options["layout_options"] = {name: options.pop(option) for name, option in places.items()}
-        arguments.stages_kept = True
-    else:
-        source, plan, run = arguments.source, runs.plan_run, runs.run_profiles
-        if given:
-            raise ValueError(
-                f"--{given[0].replace('_', '-')} is for images, and {source[0]} is a table of profiles."
-            )
-        options["level"] = arguments.level or "well"
-        options["on_nonfinite"] = arguments.on_nonfinite or "raise"
-    if arguments.dry_run:
-        print("\n".join([*plan(source, **options).lines(), "Dry run: nothing was written."]))
-        return
-    result = run(source, **options)
-    if not arguments.quiet:
-        print(result.summary)
-    _report_after_run(result.folder, arguments)
-
-
-def _embed(arguments):
-    from archetypal_triplet import runs
-
-    embedding = runs.embed_profiles(
-        arguments.model, arguments.table, out=arguments.out, force=arguments.force
-    )
-    if not arguments.quiet:
-        print(f"Embedded {len(embedding)} rows: {arguments.out}")
-
-
-def _qc(arguments):
-    from archetypal_triplet import runs
-
-    names = (
-        "controls", "positive_controls", "plate", "well", "replicates", "batch", "order", "tags",
-        "fail_below", "out", "force",
-    )  # fmt: skip
-    options = {name: getattr(arguments, name) for name in names}
-    result = runs.assess_run(arguments.results, **options, random_state=arguments.seed)
-    if not arguments.quiet:
-        print(result.summary)
-    for failure in result.failures:
-        print(f"archetypal-triplet: below the limit: {failure}", file=sys.stderr)
-    return 1 if result.failures else 0
-
-
-def _report(arguments):
-    from archetypal_triplet.report import write_report
-    from archetypal_triplet.report._after_run import describe_report
-
-    names = ("out", "title", "tags", "max_points", "thumbnails", "force")
-    options = {name: getattr(arguments, name) for name in names}
-    verbose = 1 if arguments.verbose else 0
-    result = write_report(arguments.results, **options, random_state=arguments.seed, verbose=verbose)
-    if not arguments.quiet:
-        print(describe_report(result))
-
-
-def _report_after_run(folder, arguments):
-    from archetypal_triplet.report._after_run import report_after_run
-
-    line = "" if arguments.no_report else report_after_run(folder, random_state=arguments.seed)
-    if line and not arguments.quiet:
-        print(line)
-
-
-def _demo(arguments):
-    from archetypal_triplet import runs
-
-    result = runs.run_demo(
-        arguments.out,
-        size=arguments.size,
-        force=arguments.force,
-        device=arguments.device,
-        random_state=arguments.seed,
-        progress=not arguments.quiet,
-    )
-    if not arguments.quiet:
-        print(result.summary)
-    _report_after_run(result.folder, arguments)
-
-
-@contextmanager
-def _logging_to_stderr(arguments):
-    logger = logging.getLogger("archetypal_triplet")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(short=not arguments.verbose))
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    logger.setLevel(
-        logging.ERROR if arguments.quiet else logging.DEBUG if arguments.verbose else logging.INFO
-    )
-    # what it says of a damaged file is said by our own message
-    reader = logging.getLogger("tifffile")
-    reader_level = reader.level
-    reader.setLevel(reader_level if arguments.verbose else logging.CRITICAL)
-    try:
-        yield
-    finally:
-        reader.setLevel(reader_level)
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
-class _Lines(logging.Formatter):
-    def __init__(self, *, short):
-        super().__init__()
-        self.short = short
-
-    def format(self, record):
-        text = record.getMessage()
-        if self.short and record.levelno == logging.WARNING and len(text) > MAX_WARNING:
-            text = text[:MAX_WARNING].rsplit(" ", 1)[0] + " ... (-v shows all of it, run.json keeps it)"
-        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return prefix + text

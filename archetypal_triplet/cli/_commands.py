@@ -1,0 +1,115 @@
+"""What each command does: call `archetypal_triplet.runs` or the report, and print what it found."""
+
+import sys
+
+# name of an option of images, its argument, and what it is where it is left out
+IMAGE_OPTIONS = {
+    "pattern": None, "channels": None, "plate_map": None, "plate_name": None, "nucleus_channel": None,
+    "crop_size": 48, "cell_labels": None, "embed": "features", "on_error": "raise", "jobs": -1, "work": None,
+    "keep": True,
+    "fresh": False, "hash_content": False, "root": None, "pages": None, "z": None, "timepoint": None,
+}  # fmt: skip
+RUN_OPTIONS = (
+    "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
+    "device", "flag_fields", "hold_out",
+)  # fmt: skip
+
+
+def _run(arguments):
+    from archetypal_triplet import runs
+
+    options = {name: getattr(arguments, name) for name in RUN_OPTIONS}
+    options["random_state"] = arguments.seed
+    options["progress"] = not arguments.quiet
+    given = [name for name in IMAGE_OPTIONS if getattr(arguments, name) is not None]
+    if runs.are_images(arguments.source):
+        source, plan, run = arguments.source[0], runs.plan_images, runs.run_images
+        if arguments.on_nonfinite is not None:
+            raise ValueError("--on-nonfinite is for tables: the features of images are finite.")
+        options["level"] = arguments.level
+        options |= IMAGE_OPTIONS | {name: getattr(arguments, name) for name in given}
+        options["n_jobs"] = options.pop("jobs")
+        places = {"root": "root", "pages": "pages", "z": "z", "t": "timepoint"}
+        options["layout_options"] = {name: options.pop(option) for name, option in places.items()}
+        arguments.stages_kept = True
+    else:
+        source, plan, run = arguments.source, runs.plan_run, runs.run_profiles
+        if given:
+            raise ValueError(
+                f"--{given[0].replace('_', '-')} is for images, and {source[0]} is a table of profiles."
+            )
+        options["level"] = arguments.level or "well"
+        options["on_nonfinite"] = arguments.on_nonfinite or "raise"
+    if arguments.dry_run:
+        print("\n".join([*plan(source, **options).lines(), "Dry run: nothing was written."]))
+        return
+    result = run(source, **options)
+    if not arguments.quiet:
+        print(result.summary)
+    _report_after_run(result.folder, arguments)
+
+
+def _embed(arguments):
+    from archetypal_triplet import runs
+
+    embedding = runs.embed_profiles(
+        arguments.model, arguments.table, out=arguments.out, force=arguments.force
+    )
+    if not arguments.quiet:
+        print(f"Embedded {len(embedding)} rows: {arguments.out}")
+
+
+def _qc(arguments):
+    from archetypal_triplet import runs
+
+    names = (
+        "controls", "positive_controls", "plate", "well", "replicates", "batch", "order", "tags",
+        "fail_below", "out", "force",
+    )  # fmt: skip
+    options = {name: getattr(arguments, name) for name in names}
+    result = runs.assess_run(arguments.results, **options, random_state=arguments.seed)
+    if not arguments.quiet:
+        print(result.summary)
+    for failure in result.failures:
+        print(f"archetypal-triplet: below the limit: {failure}", file=sys.stderr)
+    return 1 if result.failures else 0
+
+
+def _report(arguments):
+    from archetypal_triplet.report import write_report
+    from archetypal_triplet.report._after_run import describe_report
+
+    names = ("out", "title", "tags", "max_points", "thumbnails", "force")
+    options = {name: getattr(arguments, name) for name in names}
+    verbose = 1 if arguments.verbose else 0
+    result = write_report(arguments.results, **options, random_state=arguments.seed, verbose=verbose)
+    if not arguments.quiet:
+        print(describe_report(result))
+
+
+def _report_after_run(folder, arguments):
+    from archetypal_triplet.report._after_run import report_after_run
+
+    line = "" if arguments.no_report else report_after_run(folder, random_state=arguments.seed)
+    if line and not arguments.quiet:
+        print(line)
+
+
+def _demo(arguments):
+    from archetypal_triplet import runs
+
+    result = runs.run_demo(
+        arguments.out,
+        size=arguments.size,
+        force=arguments.force,
+        device=arguments.device,
+        random_state=arguments.seed,
+        progress=not arguments.quiet,
+    )
+    if not arguments.quiet:
+        print(result.summary)
+    _report_after_run(result.folder, arguments)
+
+
+# by the name that a person types; each returns its exit code, or None for 0
+COMMANDS = {"run": _run, "embed": _embed, "qc": _qc, "report": _report, "demo": _demo}

@@ -107,7 +107,8 @@ def make_archetypal_triplet(
     n_archetypes : int, sequence of int or None, default=None
         None trains on `n_labelings` labelings with different numbers of archetypes, which is what to use
         unless there is a reason against it. A sequence does the same with these numbers. An int uses one
-        labeling with that many, the parameter ``embed__labeler__archetypes__n_archetypes`` of the Pipeline.
+        labeling with that many, the parameter ``embed__labeler__archetypes__n_archetypes`` of the Pipeline
+        (with `flags` ``embed__labeler__labeler__archetypes__n_archetypes``).
     level : {"well", "field", "cell"}, default="well"
         What a row of the table is. It sets how components are made and lengths softened, the numbers of
         archetypes, which samples are labelled, and the noise on the input of the network and its steps.

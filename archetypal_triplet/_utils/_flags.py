@@ -31,10 +31,18 @@ def check_flags(flags, n_rows, source):
     try:
         numbers = flags.astype(float)
     except (TypeError, ValueError):
-        numbers = np.array([np.nan])
-    if not np.isin(numbers, (0, 1)).all():
+        numbers = np.array([_to_number(flag) for flag in flags])
+    wrong = np.flatnonzero(~np.isin(numbers, (0, 1)))
+    if len(wrong):
         raise ValueError(
-            f"{source} holds something else than 0 and 1 (False and True). Flag bad rows by 1 and all "
-            "others by 0."
+            f"{source} holds something else than 0 and 1 (False and True) in {len(wrong)} of {n_rows} rows "
+            f"(first: row {wrong[0]}, {flags[wrong[0]]!s}). Flag bad rows by 1 and all others by 0."
         )
     return numbers == 1
+
+
+def _to_number(flag):
+    try:
+        return float(flag)
+    except (TypeError, ValueError):
+        return np.nan

@@ -211,7 +211,7 @@ def group_columns(X, groups, plate=None):
     return names
 
 
-def check_plates_have_controls(plates, counts, seen=None):
+def check_plates_have_controls(plates, counts, seen=None, flags=None):
     """Raise if a plate has no control rows.
 
     Parameters
@@ -222,6 +222,8 @@ def check_plates_have_controls(plates, counts, seen=None):
         Control rows on each.
     seen : list of str, default=None
         Plates that `fit` has seen, if these are plates that it has not.
+    flags : str, default=None
+        Column of flags, if flagged rows were not counted.
 
     Raises
     ------
@@ -231,7 +233,10 @@ def check_plates_have_controls(plates, counts, seen=None):
     without = [plate for plate, count in zip(plates, counts, strict=True) if count == 0]
     if without:
         known = "" if seen is None else f" and fit has not seen them (it saw {shorten(seen)})"
+        of, cure = "", ""
+        if flags is not None:
+            of, cure = f" that flags={flags!r} does not flag", " and the flags"
         raise ValueError(
-            f"{len(without)} of {len(plates)} plates have no control rows{known}: {shorten(without)}. "
-            f"Add their controls, or drop the plates, or check the query in controls."
+            f"{len(without)} of {len(plates)} plates have no control rows{of}{known}: {shorten(without)}. "
+            f"Add their controls, or drop the plates, or check the query in controls{cure}."
         )

@@ -21,6 +21,8 @@ def _find_archetypes(estimator, X):
         for labeler in estimator.labelers_:
             yield from _find_archetypes(labeler, X)
     elif hasattr(estimator, "labeler_"):
+        if hasattr(estimator, "_take_labeled"):  # flagged rows, and their column, never reach the labeler
+            X = estimator._take_labeled(X)
         yield from _find_archetypes(estimator.labeler_, X)
     elif hasattr(estimator, "steps"):
         found = False

@@ -1,5 +1,7 @@
 """FlaggedLabeler: rows that are known to be bad get no label and shape none."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils import _safe_indexing
@@ -70,7 +72,7 @@ class FlaggedLabeler(BaseEstimator):
     (True, -1)
     """
 
-    _parameter_constraints = {"labeler": [HasMethods(["fit"]), None], "flag_column": [int, str, None]}
+    _parameter_constraints = {"labeler": [HasMethods(["fit"]), None], "flag_column": [Integral, str, None]}
 
     def __init__(self, labeler=None, *, flag_column=None):
         self.labeler = labeler
@@ -117,8 +119,7 @@ class FlaggedLabeler(BaseEstimator):
                 f"All {len(is_flagged)} rows are flagged, so that none is left to label. Check the flags."
             )
         self.labeler_ = clone(self.labeler)
-        # without a flag the labeler gets the very same object, whatever its type
-        kept = _safe_indexing(rest, np.flatnonzero(~is_flagged)) if is_flagged.any() else rest
+        kept = _take_rest(rest, is_flagged)
         if hasattr(self.labeler_, "fit_predict"):
             labels = self.labeler_.fit_predict(kept)
         else:
@@ -165,8 +166,11 @@ class FlaggedLabeler(BaseEstimator):
         if is_flagged.all():
             shape = (len(is_flagged), *self.labels_.shape[1:])
             return np.full(shape, -1, dtype=self.labels_.dtype)
-        kept = _safe_indexing(rest, np.flatnonzero(~is_flagged)) if is_flagged.any() else rest
-        return _spread(self.labeler_.predict(kept), is_flagged)
+        return _spread(self.labeler_.predict(_take_rest(rest, is_flagged)), is_flagged)
+
+    def _take_labeled(self, X):
+        """Return the part of `X` that reaches the labeler, for scorers of what is inside of it."""
+        return _take_rest(*self._take_flags(X, None, reset=False))
 
     def _take_flags(self, X, flags, *, reset):
         """X without the column of flags, and which rows are flagged."""
@@ -176,6 +180,11 @@ class FlaggedLabeler(BaseEstimator):
         if self.flag_column is None:
             source = "flags"
             flags = np.zeros(n_samples) if flags is None else np.asarray(flags)
+        elif isinstance(self.flag_column, bool):
+            raise ValueError(
+                f"flag_column={self.flag_column} is neither a position nor a name. Give such as -1 for the "
+                "last column, or None."
+            )
         elif flags is not None:
             raise ValueError(
                 f"flags are passed, and flag_column={self.flag_column!r} names others: give only one."
@@ -204,6 +213,11 @@ def _split_column(X, column):
     if not -X.shape[1] <= column < X.shape[1]:
         raise ValueError(_say_out_of_range(column, X.shape[1]))
     return np.delete(X, column, axis=1), X[:, column]
+
+
+def _take_rest(X, is_flagged):
+    """Rows that are not flagged; without a flag the very same object, whatever its type."""
+    return _safe_indexing(X, np.flatnonzero(~is_flagged)) if is_flagged.any() else X
 
 
 def _say_out_of_range(column, n_columns):

@@ -103,6 +103,11 @@ def _choose_columns(normalizer, frame, roles, reset):
     if reset:
         for name in ("plate", "flags"):
             check_columns_exist(frame, as_names(getattr(normalizer, name)), parameter=name)
+        if normalizer.flags is not None and normalizer.flags in as_names(normalizer.features):
+            raise ValueError(
+                f"features names {normalizer.flags!r}, which is the column of flags and no feature. Take it "
+                f"out of features, or set flags=None."
+            )
         return feature_columns(frame, **roles)
     names = list(getattr(normalizer, "feature_names_in_", []))
     present = set(frame.columns)

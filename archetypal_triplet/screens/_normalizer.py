@@ -93,8 +93,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         and a `TripletEmbedder` with ``groups_column=-1``. It needs `groups`.
     flags : str, default=None
         Column of flags, 0 or 1 (False or True), such as ``Metadata_atq_IsFlagged``. Flagged rows shape
-        nothing: the fit is that of the table without them. They are transformed as all others are. A table
-        to transform need not have the column.
+        nothing: the fit is that of the table without them. They are transformed as all others are, but a
+        plate needs controls that are not flagged. A table to transform need not have the column.
     append_flags : bool, default=False
         Whether `transform` appends the flags as a last column, 0 where the table has none, for a
         `FlaggedLabeler` with ``flag_column=-1``. It needs `flags`, and excludes `append_groups`.
@@ -365,7 +365,8 @@ class ScreenNormalizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         is_flagged = read_flags(frame, self.flags)
         chosen = chosen if is_flagged is None else chosen & ~is_flagged
         codes_new = codes[chosen] - len(self.plates_)
-        check_plates_have_controls(new, np.bincount(codes_new, minlength=len(new)), seen=self.plates_)
+        counts, flags = np.bincount(codes_new, minlength=len(new)), None if is_flagged is None else self.flags
+        check_plates_have_controls(new, counts, seen=self.plates_, flags=flags)
         centers = group_means(values[chosen][:, self.features_kept_], codes_new, len(new))
         return np.vstack([self.centers_, centers]), codes
 

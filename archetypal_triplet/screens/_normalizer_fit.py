@@ -25,9 +25,8 @@ def fit_plate_step(normalizer, frame, values, is_control):
         if normalizer.plate is not None:
             plates, codes = np.unique(plate_names(frame, normalizer.plate), return_inverse=True)
             normalizer.plates_ = plates.tolist()
-            check_plates_have_controls(
-                normalizer.plates_, np.bincount(codes[is_control], minlength=len(plates))
-            )
+            counts = np.bincount(codes[is_control], minlength=len(plates))
+            check_plates_have_controls(normalizer.plates_, counts, flags=normalizer.flags)
         if is_control.sum() <= len(np.unique(codes)):
             raise ValueError(
                 f"controls={normalizer.controls!r} matches {is_control.sum()} rows, one for each plate, "

@@ -5,9 +5,16 @@ import pandas as pd
 import pytest
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from archetypal_triplet import ArchetypalAnalysis, EnsembleLabeler, PseudoLabeler, TripletEmbedder
+from archetypal_triplet import (
+    ArchetypalAnalysis,
+    EnsembleLabeler,
+    PseudoLabeler,
+    TripletEmbedder,
+    bicross_validated_variance,
+)
 from archetypal_triplet.labels import FlaggedLabeler
 
 
@@ -121,3 +128,32 @@ def test_what_is_wrong_is_said(X):
         ValueError, match=r"flag_column='flog' is not a column of the table. Did you mean 'flag'"
     ):
         FlaggedLabeler(KMeans(2), flag_column="flog").fit(pd.DataFrame(X, columns=["a", "b", "flag"]))
+
+
+def test_archetypes_are_counted_without_flagged_rows_and_their_column(spoiled):
+    rows, flags = spoiled
+    options = {"scoring": bicross_validated_variance, "cv": [(np.arange(50), np.arange(50, 80))]}
+    plain = GridSearchCV(
+        archetypal(), {"archetypes__n_archetypes": [1, 2]}, error_score="raise",
+        scoring=options["scoring"], cv=[(np.arange(47), np.arange(47, 75))],
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="exceeds half"):
+        plain.fit(rows[~flags])
+    X = np.column_stack([rows, flags])
+    labeler = FlaggedLabeler(archetypal(), flag_column=-1)
+    search = GridSearchCV(
+        labeler, {"labeler__archetypes__n_archetypes": [1, 2]}, error_score="raise", **options
+    )
+    with pytest.warns(UserWarning, match="exceeds half"):
+        search.fit(X)
+    expected, found = (one.cv_results_["mean_test_score"] for one in (plain, search))
+    np.testing.assert_allclose(found, expected)
+
+
+def test_positions_are_numbers_of_any_kind_but_not_truth_values(spoiled):
+    rows, flags = spoiled
+    X = np.column_stack([rows, flags])
+    found = FlaggedLabeler(KMeans(2, n_init=1, random_state=0), flag_column=np.int64(-1)).fit_predict(X)
+    np.testing.assert_array_equal(found == -1, flags)
+    with pytest.raises(ValueError, match="flag_column=True is neither a position nor a name"):
+        FlaggedLabeler(KMeans(2), flag_column=True).fit(X)

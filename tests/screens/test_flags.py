@@ -76,3 +76,29 @@ def test_what_is_wrong_is_said(fields):
         ScreenNormalizer(**ROLES, flags=FLAG, append_flags=True, append_groups=True).fit(fields)
     with pytest.raises(TypeError, match=r"flags='Metadata_atq_IsFlagged' speaks of columns"):
         ScreenNormalizer(flags=FLAG).fit(np.eye(9))
+
+
+def test_plates_whose_controls_are_all_flagged_are_named(fields):
+    is_control = fields["Metadata_ControlType"] == "negative"
+    flags = fields[FLAG] | (is_control & (fields["Metadata_Plate"] == "P2"))
+    with pytest.raises(ValueError, match=r"no control rows that flags=.* does not flag: P2"):
+        ScreenNormalizer(**ROLES, n_components=4, flags=FLAG).fit(fields.assign(**{FLAG: flags}))
+    normalizer = ScreenNormalizer(**ROLES, n_components=4, flags=FLAG).fit(fields)
+    new = fields.assign(Metadata_Plate="P3", **{FLAG: is_control})
+    with pytest.raises(ValueError, match=r"does not flag and fit has not seen them .* and the flags\."):
+        normalizer.transform(new)
+    with pytest.raises(ValueError, match=r"no control rows and fit has not seen them .* query in controls\."):
+        normalizer.transform(new[~is_control].drop(columns=FLAG))
+
+
+@pytest.mark.parametrize("flag", [np.nan, None, pd.NA, "True", 2])
+def test_what_is_no_flag_is_shown(fields, flag):
+    flags = fields[FLAG].astype(object)
+    flags[3] = flag
+    with pytest.raises(ValueError, match=rf"in 1 of 192 rows \(first: row 3, {flag}\)"):
+        ScreenNormalizer(**ROLES, n_components=4, flags=FLAG).fit(fields.assign(**{FLAG: flags}))
+
+
+def test_the_column_of_flags_is_no_feature(fields):
+    with pytest.raises(ValueError, match=r"features names 'Metadata_atq_IsFlagged', which is the column of"):
+        ScreenNormalizer(**ROLES, features=["F0", "F1", FLAG], n_components=2, flags=FLAG).fit(fields)

@@ -177,12 +177,15 @@ def assess_run(
 def _check_limits(fail_below):
     if fail_below is None:
         return {}
-    pairs = fail_below
     if isinstance(fail_below, str):
-        pairs = dict(part.partition("=")[::2] for part in fail_below.split(",") if part.strip())
+        pairs = [part.partition("=")[::2] for part in fail_below.split(",") if part.strip()]
+    else:
+        pairs = fail_below.items()
     limits = {}
-    for name, value in pairs.items():
+    for name, value in pairs:
         name = name.strip()
+        if name in limits:
+            raise ValueError(f"fail_below names {name} twice. Give one limit for each metric.")
         if name not in METRICS:
             raise ValueError(f"fail_below names {name!r}, which is no metric. Metrics: {', '.join(METRICS)}.")
         try:

@@ -31,11 +31,15 @@ def find_features(folder, run_info, keys):
     reason : str
         Why not.
     """
-    inputs, parameters = run_info.get("input") or [], run_info["parameters"]
+    inputs = run_info.get("input") or []
+    if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
+        return None, "run.json does not say which file the run has read"
     if not inputs or any(one.get("of") != "the file" for one in inputs):
         return None, "the run was given a table, not a file"
     paths = []
     for one in inputs:
+        if not {"file", "sha256"} <= set(one):
+            return None, "run.json does not say which file the run has read"
         places = (Path(one["file"]), folder / one["file"], folder.parent / one["file"])
         path = next((place for place in places if place.is_file()), None)
         if path is None:
@@ -43,6 +47,13 @@ def find_features(folder, run_info, keys):
         if sha256_of(path) != one["sha256"]:
             return None, f"{one['file']} has changed since the run"
         paths.append(path)
+    try:
+        return _read_wells(folder, paths, run_info["parameters"], keys)
+    except (ValueError, OSError, ImportError) as error:
+        return None, f"{inputs[0]['file']} cannot be read as the run did ({error})"
+
+
+def _read_wells(folder, paths, parameters, keys):
     level = parameters.get("level") or "well"
     roles = {name: parameters.get(name) for name in ("plate", "controls", "features", "on_nonfinite")}
     query = parameters.get("positive_controls")
@@ -54,7 +65,7 @@ def find_features(folder, run_info, keys):
         return table, ""
     rows = import_optional("pandas", extra="screens").read_parquet(folder / "embedding.parquet")
     if len(rows) != len(table):
-        return None, f"{inputs[0]['file']} no longer gives the rows of the run"
+        return None, f"{paths[0].name} no longer gives the rows of the run"
     if IS_FLAGGED in rows:
         table = table[~rows[IS_FLAGGED].fillna(False).to_numpy(dtype=bool)]
     return aggregate_profiles(table, keys), ""

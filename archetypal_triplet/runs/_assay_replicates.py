@@ -62,15 +62,18 @@ def take_replicate_spaces(source, features, n_components, random_state):
     ones for all spaces.
     """
     plate, negative = source.roles["plate"], source.roles["controls"]
-    keys = [plate, source.roles["well"]] if source.roles["well"] else [plate]
+    well = source.roles["well"]
     options = {"plate": plate, "negative": negative}
     tables = {"embedding": source.wells}
-    if features:
+    notes = []
+    if well is None and (features or source.counts is not None):
+        notes.append("replicates: without a column of wells (--well) only the embedding can be compared")
+    if features and well is not None:
         tables["features"] = compute_standardized_features(source.features, features=features, **options)
-    if source.counts is not None:
+    if source.counts is not None and well is not None:
         tables["cell_count"] = compute_standardized_features(source.counts, features=[CELL_COUNT], **options)
-    spaces = ReplicateSpaces({})
-    wells, places = _find_common(tables, keys, spaces.notes)
+    spaces = ReplicateSpaces({}, notes)
+    wells, places = _find_common(tables, [plate, well], notes)
     chosen = _choose_wells(wells, source.roles, random_state, spaces.notes)
     metadata = wells.loc[chosen, [c for c in wells if is_metadata(c) and c != CELL_COUNT]]
     for space, table in tables.items():

@@ -19,6 +19,8 @@ from archetypal_triplet.qc import (
 )
 from archetypal_triplet.runs._assay_replicates import COMPUTE, compute_in_spaces, take_replicate_spaces
 
+TRAINED_ON = "trained_on"  # of every table of numbers: whether the wells trained the embedding
+_ROW_BY_ROW = ("b_scores", "fields")  # a row a well or field, not a number about wells
 N_PCA = 10  # the components that the benchmark of assay quality sets beside the embedding
 _CURES = {
     "plate": "there is no column of plates; name it with --plate",
@@ -113,6 +115,8 @@ def compute_assay_tables(source, *, random_state=0):
     for name, compute in _TABLES.items():
         table = found.attempt(name, compute, source, found, random_state)
         if table is not None:
+            if name not in _ROW_BY_ROW and TRAINED_ON not in table:
+                table = table.assign(**{TRAINED_ON: "seen"})
             found.tables[name] = table
     return found
 

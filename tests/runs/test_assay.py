@@ -88,6 +88,11 @@ def test_controls_are_those_of_the_function_in_every_space(assay, folder):
     assert count.loc["auc", "low"] < 0.5 < count.loc["auc", "high"]  # counts are noise
 
 
+def test_every_number_says_whether_its_wells_trained_the_embedding(assay):
+    for name in set(assay.tables) - {"b_scores", "fields", "controls"}:
+        assert set(assay.tables[name]["trained_on"]) == {"seen"}
+
+
 def test_archetypes_are_judged_by_fields(assay):
     assert assay.tables["archetypes"]["artifact_score"].notna().all()
     assert len(assay.tables["fields"]) == 2 * len(assay.tables["b_scores"])
@@ -204,6 +209,7 @@ def test_the_same_seed_gives_the_same_tables(bare):
         ({"fail_below": "auc=high"}, "auc='high' is no number"),
         ({"fail_below": "auc"}, "auc='' is no number"),
         ({"fail_below": ""}, "names no metric"),
+        ({"fail_below": "auc=0.5, auc=0.9"}, "fail_below names auc twice"),
         ({"batch": "Metadata_Bach"}, "batch='Metadata_Bach' is not a column"),
         ({"well": "Metadata_Wel"}, "well='Metadata_Wel' is not a column"),
         ({"controls": "Metadata_ControlType == 'none'"}, "matches none of the"),

@@ -1,6 +1,8 @@
 """Replicates in the embedding and beside it: the same wells in each space, bounded, features found again."""
 
+import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -98,7 +100,31 @@ def test_a_run_on_a_file_is_judged_beside_its_features(profiles, tmp_path):
     found = assess_run(run.folder, replicates="Metadata_Compound", force=True)
     assert found.impossible["replicates in features"].endswith("screen.csv has changed since the run")
     assert found.tables["replicate_correlation"]["space"].unique().tolist() == ["embedding", "cell_count"]
+    damaged = {
+        "run.json does not say which file": [{"of": "the file"}],
+        "run.json does not say which": {"file": "screen.csv"},
+        "screen.csv cannot be read as the run did": None,
+    }
+    for reason, inputs in damaged.items():
+        info = json.loads((run.folder / "run.json").read_text())
+        if inputs is None:
+            info["input"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            info["parameters"]["features"] = ["Nowhere"]
+        else:
+            info["input"] = inputs
+        copy = tmp_path / f"copy {len(reason)}"
+        shutil.copytree(run.folder, copy, ignore=shutil.ignore_patterns("qc"))
+        (copy / "run.json").write_text(json.dumps(info))
+        again = assess_run(copy, replicates="Metadata_Compound")
+        assert reason in again.impossible["replicates in features"]
     path.unlink()
     found = assess_run(run.folder, replicates="Metadata_Compound", force=True)
     assert found.impossible["replicates in features"].endswith("screen.csv is no longer there")
     assert json.loads((found.folder / "qc.json").read_text())["impossible"] == found.impossible
+
+
+def test_without_wells_the_embedding_alone_is_compared(source, profiles):
+    source.roles = ROLES | {"well": None}
+    spaces = take_replicate_spaces(source, names_of(profiles), 10, 0)
+    assert list(spaces.tables) == ["embedding"]
+    assert spaces.notes[0].startswith("replicates: without a column of wells (--well) only the embedding")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from archetypal_triplet._utils._frames import count_of, shorten
+from archetypal_triplet._utils._frames import count_of, is_frame, shorten
 from archetypal_triplet.plotting._axes import MUTED, get_axes
 from archetypal_triplet.plotting._choices import clip_label
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS
@@ -143,7 +143,8 @@ class ArchetypeCountDisplay:
         """
         from archetypal_triplet.archetypes import parsimonious  # loads numba
 
-        results = {str(name): np.asarray(table[name]) for name in table}
+        columns = table.columns if is_frame(table) else table
+        results = {str(name): np.asarray(table[name]) for name in columns}
         name = _find_parameter(results, param_name)
         if chosen is None:
             index = parsimonious(name, tolerance)(results)

@@ -36,14 +36,16 @@ def project_to_plane(embedding):
 
 
 def compute_dominant_archetype(table):
-    """Name of each row's largest share, from the ``Archetype_*`` columns of a table."""
+    """Name of each row's largest share, of the ``Archetype_*`` columns; "missing" where one has no value."""
     names = [c for c in table.columns if str(c).startswith(ARCHETYPE_PREFIX)]
     if not names:
         raise ValueError(
             f"color={DOMINANT_ARCHETYPE!r} needs {ARCHETYPE_PREFIX}* columns (the shares), and the table has "
             "none. Pass the name of another column."
         )
-    return np.array(names, dtype=object)[table[names].to_numpy().argmax(axis=1)].astype(str)
+    shares = table[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    dominant = np.array(names, dtype=object)[shares.argmax(axis=1)].astype(str)
+    return np.where(np.isnan(shares).any(axis=1), MISSING, dominant)
 
 
 def choose_color(table, color):

@@ -214,7 +214,7 @@ class DoseResponseDisplay:
         Raises
         ------
         ValueError
-            If there are not as many responses as doses, or a dose is not above 0.
+            If there are not as many responses as doses, or a dose is not above 0 or infinite.
         """
         doses, responses = np.asarray(self.doses, dtype=float), np.asarray(self.responses, dtype=float)
         if doses.ndim != 1 or doses.shape != responses.shape or not len(doses):
@@ -226,6 +226,13 @@ class DoseResponseDisplay:
             raise ValueError(
                 f"doses holds {int((~(doses > 0)).sum())} values that are not above 0. Pass wells at dose 0 "
                 "as vehicle."
+            )
+        if np.isinf(doses).any():
+            raise ValueError("doses holds infinite values. Leave these wells out.")
+        if self._get_outliers().shape != doses.shape:
+            raise ValueError(
+                f"is_outlier has shape {self._get_outliers().shape}; one value for each of the {len(doses)} "
+                "doses is needed."
             )
         self.ax_ = ax = get_axes(ax, (5.0, 3.8))
         self.figure_ = ax.figure
@@ -253,6 +260,7 @@ class DoseResponseDisplay:
             doses[~is_outlier],
             responses[~is_outlier],
             s=size,
+            marker="o",
             color=_COLOR,
             edgecolors="white",
             linewidths=0.4,
@@ -262,6 +270,7 @@ class DoseResponseDisplay:
             doses[is_outlier],
             responses[is_outlier],
             s=size,
+            marker="o",
             facecolors="none",
             edgecolors=_COLOR,
             linewidths=1.0,
@@ -292,6 +301,7 @@ class DoseResponseDisplay:
         if self.curve is not None:
             values.append(np.asarray(self.curve)[1])
         values = np.concatenate(values)
+        values = values[np.isfinite(values)] if np.isfinite(values).any() else np.zeros(1)
         low, high = float(np.min(values)), float(np.max(values))
         margin = 0.08 * (high - low) if high > low else max(abs(high), 1.0) * 0.08
         low, high = low - margin, high + margin
@@ -357,7 +367,10 @@ def _choose_wells(table, by, compound, controls):
         )
     own = np.ones(len(table), dtype=bool)
     for column, name in zip(by, names, strict=True):
-        own &= np.asarray(table[column] == name, dtype=bool)
+        is_named = (table[column] == name).fillna(False).to_numpy(dtype=bool)
+        if not is_named.any():  # a number that is given as text
+            is_named = (table[column].astype(str) == str(name)).to_numpy(dtype=bool)
+        own &= is_named
     if not own.any():
         seen = [str(value) for value in table[by[0]].dropna().unique()]
         close = get_close_matches(str(names[0]), seen, n=3)

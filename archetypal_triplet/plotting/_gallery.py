@@ -146,6 +146,7 @@ class ArchetypeGalleryDisplay:
                     np.broadcast_to(image[..., None], (h, w, 3)) if image.ndim == 2 else image,
                     extent=(left, left + w, top + h, top),
                     interpolation="antialiased",
+                    origin="upper",
                 )
             )
             captions = None if self.captions is None else self.captions[i]
@@ -169,6 +170,7 @@ class ArchetypeGalleryDisplay:
         ax = self.ax_
         ax.set_xticks([])
         ax.set_yticks([])
+        ax.grid(False)
         ax.spines[:].set_visible(False)
         for i, title in enumerate(titles):
             subtitle = "" if self.subtitles is None else str(self.subtitles[i])

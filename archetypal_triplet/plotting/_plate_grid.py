@@ -188,7 +188,7 @@ def read_effects(effects, column, plate):
     unknown = [name for name in effects if name not in EFFECTS]
     if unknown:
         raise ValueError(f"effects names {unknown[0]!r}; allowed are {', '.join(EFFECTS)}.")
-    return {name: float(p) for name, p in effects.items() if p == p}
+    return {name: float(p) for name, p in effects.items() if p is not None and p == p}
 
 
 def _choose_effects(effects, column, plate):

@@ -358,6 +358,7 @@ class PlateHeatmapDisplay:
         ax.set_xticks(columns, [str(column + 1) for column in columns])
         ax.tick_params(length=0, pad=2, labelsize="small", labeltop=True, labelbottom=False)
         ax.tick_params(top=False, bottom=False)
+        ax.grid(False)  # lines through the middle of wells
         ax.spines[:].set(color="#8C8C8C", linewidth=0.6)
 
     def _write_effects(self, shape):

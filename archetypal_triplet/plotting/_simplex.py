@@ -6,6 +6,7 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CONTROL_TYPE
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, is_frame
+from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.plotting._axes import MUTED, get_axes, get_size
 from archetypal_triplet.plotting._choices import choose_color, clip_label
 from archetypal_triplet.plotting._points import PointCloud
@@ -110,7 +111,7 @@ class SimplexDisplay:
         color : str or array-like of shape (n_samples,), default=None
             Column to color by, ``"archetype"`` for the archetype with the largest share, or one value a row;
             None takes ``Metadata_ControlType`` where it exists.
-        archetypes : list of str, default=None
+        archetypes : str or list of str, default=None
             Columns of shares; None takes the ``Archetype_*`` columns.
         names : list of str, default=None
             Names of the archetypes at the corners; None takes those of the columns.
@@ -142,11 +143,12 @@ class SimplexDisplay:
         table = as_pandas(table)
         if archetypes is None:
             archetypes = [c for c in table.columns if str(c).startswith(ARCHETYPE_PREFIX)]
+        archetypes = as_names(archetypes)
         check_columns_exist(table, archetypes, parameter="archetypes")
         values, name = choose_color(table, color)
         display = cls(
-            table[list(archetypes)].to_numpy(dtype=np.float64, na_value=np.nan),
-            names=list(archetypes) if names is None else names,
+            table[archetypes].to_numpy(dtype=np.float64, na_value=np.nan),
+            names=archetypes if names is None else names,
             color=values,
             color_name=name,
             control_type=np.asarray(table[CONTROL_TYPE]) if CONTROL_TYPE in table.columns else None,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from archetypal_triplet._utils._frames import check_columns_exist
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._axes import MUTED, split_axes
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS
@@ -106,10 +106,12 @@ class TrainingDisplay:
         Raises
         ------
         ValueError
-            If there is no record, no column ``step``, or none of the curves.
+            If there is no record, no column ``step``, or none of the curves, or `margin` is another text.
         """
         pd = import_optional("pandas", extra="screens")
-        frame = pd.DataFrame(table)
+        if isinstance(margin, str) and margin != "soft":
+            raise ValueError(f"margin={margin!r} is neither a number nor 'soft'. Pass the embedder's.")
+        frame = as_pandas(table) if is_frame(table) else pd.DataFrame(table)
         if not len(frame):
             raise ValueError("The history has no records: there is nothing to draw.")
         check_columns_exist(frame, ["step"], parameter="table")
@@ -134,9 +136,12 @@ class TrainingDisplay:
         Raises
         ------
         ValueError
-            If the history holds none of the curves.
+            If the history holds none of the curves, or not as many values as steps.
         """
         history = {name: np.asarray(self.history[name], dtype=np.float64) for name in self.history}
+        if len({values.shape for values in history.values()}) > 1 or "step" not in history:
+            shapes = ", ".join(f"{name} {values.shape}" for name, values in history.items())
+            raise ValueError(f"history holds {shapes}; step, and one value of each curve a step, are needed.")
         curves = [name for name in _CURVES if name in history and np.isfinite(history[name]).any()]
         if not curves:
             raise ValueError(
@@ -162,7 +167,7 @@ class TrainingDisplay:
         marker = "o" if is_known.sum() < 8 else None
         ax.plot(steps[is_known], values[is_known], color=_COLOR, linewidth=1.6, marker=marker, markersize=4)
         title, low, high = _CURVES[name]
-        top = max(np.nanmax(values), self.loss_at_a_point or 0.0) if name == "loss" else high
+        top = max(values[is_known].max(), self.loss_at_a_point or 0.0) if name == "loss" else high
         line, text = self._get_line(name)
         if line is not None:
             ax.axhline(line, color="black", linewidth=1.0, linestyle=(0, (4, 3)))
@@ -179,7 +184,7 @@ class TrainingDisplay:
             )
         if name == "spread" and self.is_collapsed_:
             title = "Spread: collapsed"
-        low = min(low, np.nanmin(values))
+        low = min(low, values[is_known].min())
         ax.set_ylim(low, max(low + 1.1 * (top - low), low + 1e-9))
         ax.set_title(title, loc="left", fontsize="medium")
         ax.set_xlabel("Step")

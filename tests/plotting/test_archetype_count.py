@@ -162,3 +162,26 @@ def test_errors(results, ax):
         ArchetypeCountDisplay.from_table(nothing, ax=ax)
     with pytest.raises(ValueError, match=r"n_archetypes has shape \(2,\) and scores \(3,\)"):
         ArchetypeCountDisplay([2, 3], [0.1, 0.2, 0.3]).plot(ax)
+
+
+class Foreign:
+    """A table of another library: iterating gives its columns, not their names."""
+
+    def __init__(self, table):
+        self.table, self.columns, self.shape = table, list(table.columns), table.shape
+
+    def __getitem__(self, name):
+        return self.table[name]
+
+    def __iter__(self):
+        return iter(self.table[name] for name in self.columns)
+
+    def to_pandas(self):
+        return self.table
+
+
+def test_a_table_of_another_library(results, ax):
+    expected = ArchetypeCountDisplay.from_table(results, ax=ax)
+    found = ArchetypeCountDisplay.from_table(Foreign(pd.DataFrame(results)), ax=ax)
+    assert found.chosen == expected.chosen
+    assert found.scores.tolist() == expected.scores.tolist()

@@ -291,3 +291,26 @@ def test_a_real_change_differs_from_the_baseline(table, make_axes, find_differen
     options = {"controls": None} if change == "vehicle" else {}
     figure = draw_for_baseline(make_axes, table, **options)
     assert find_difference(figure, "dose_response", may_renew=False) is not None
+
+
+def test_a_compound_that_is_a_number_may_be_given_as_text(table, ax):
+    names = {name: i for i, name in enumerate(sorted(table["Metadata_Compound"].unique()))}
+    numbered = table.assign(Metadata_Compound=table["Metadata_Compound"].map(names))
+    number = names["active"]
+    for compound in (number, str(number)):
+        assert draw(numbered, ax, compound=compound).compound == str(number)
+
+
+def test_values_that_are_none_do_not_spoil_the_axes(ax):
+    display = DoseResponseDisplay([1, 2, 3], [1.0, np.nan, 2.0], vehicle=[np.nan, 0.5]).plot(ax)
+    low, high = display.ax_.get_ylim()
+    assert low < 0.5 < 2.0 < high
+    with pytest.raises(ValueError, match=r"doses holds infinite values\. Leave these wells out"):
+        DoseResponseDisplay([1, 2, np.inf], [1, 2, 3]).plot(ax)
+    with pytest.raises(ValueError, match=r"is_outlier has shape \(1,\); one value for each of the 2 doses"):
+        DoseResponseDisplay([1, 2], [1, 2], is_outlier=[True]).plot(ax)
+
+
+def test_the_users_markers_are_not_taken(table, ax):
+    with matplotlib.rc_context({"scatter.marker": "x"}):  # which has no face, and warns
+        draw(table, ax)

@@ -160,3 +160,11 @@ def test_the_comparison_sees_rows_that_change_places(make_axes, find_difference)
 def test_errors(images, ax, change, options, message):
     with pytest.raises(ValueError, match=message):
         ArchetypeGalleryDisplay.from_images(change(images), ax=ax, **options)
+
+
+def test_the_users_settings_neither_turn_images_nor_draw_lines(images, ax):
+    ax.grid(True)
+    with matplotlib.rc_context({"image.origin": "lower"}):
+        display = ArchetypeGalleryDisplay.from_images(images, ax=ax)
+    assert {image.origin for image in display.images_} == {"upper"}
+    assert not any(line.get_visible() for line in [*ax.get_xgridlines(), *ax.get_ygridlines()])

@@ -456,3 +456,18 @@ def test_errors_of_tables(table, ax):
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"rows of several kinds of wells \(all, negative\)"):
         PlateHeatmapDisplay.from_table(make_plate(), "Archetype_0", effects=kinds, ax=ax)
+
+
+def test_a_grid_of_the_users_settings_is_not_drawn_through_the_wells(table, ax):
+    ax.grid(True)
+    PlateHeatmapDisplay.from_table(table, "Archetype_0", ax=ax)
+    lines = [*ax.get_xgridlines(), *ax.get_ygridlines()]
+    assert lines
+    assert not any(line.get_visible() for line in lines)
+
+
+def test_effects_that_were_not_tested_may_be_none(table, ax):
+    effects = {"row": None, "column": np.nan, "edge": 0.01}
+    assert PlateHeatmapDisplay.from_table(table, "Archetype_0", effects=effects, ax=ax).effects == {
+        "edge": 0.01
+    }

@@ -227,3 +227,19 @@ def test_errors(ax, change, options, message):
     table = change(make_table(4).filter(like="Archetype_"))
     with pytest.raises(ValueError, match=message):
         SimplexDisplay.from_table(table, ax=ax, **options)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Float64"])
+def test_a_row_without_shares_has_no_dominant_archetype(dtype, ax):
+    table = make_table(4)
+    shares = table.filter(like="Archetype_").astype(dtype)
+    shares.iloc[2, 0] = None
+    table[shares.columns] = shares
+    display = SimplexDisplay.from_table(table.assign(**shares), color="archetype", ax=ax)
+    assert display.color[2] == "missing"
+    assert (display.color == "missing").sum() == 1
+
+
+def test_one_column_of_shares_is_named_by_itself(ax):
+    display = SimplexDisplay.from_table(make_table(3), archetypes="Archetype_1", ax=ax)
+    assert display.names == ["Archetype_1"]

@@ -157,3 +157,20 @@ def test_errors(history, ax):
         TrainingDisplay.from_table({"loss": [1.0]}, ax=ax)
     with pytest.raises(ValueError, match="history holds none of loss, active, spread, valid_score"):
         TrainingDisplay.from_table({"step": [20], "lr": [0.1]}, ax=ax)
+
+
+def test_infinite_values_leave_a_gap(history, ax):
+    loss = np.array(history["loss"], dtype=float)
+    loss[1] = np.inf
+    display = TrainingDisplay.from_table({**history, "loss": loss}, ax=ax)
+    assert len(get_curve(display.axes_[0])) == len(loss) - 1
+    assert np.isfinite(display.axes_[0].get_ylim()).all()
+
+
+def test_histories_that_do_not_fit_are_refused(history, ax):
+    with pytest.raises(ValueError, match="margin='hard' is neither a number nor 'soft'"):
+        TrainingDisplay.from_table(history, margin="hard", ax=ax)
+    with pytest.raises(ValueError, match=r"history holds step \(2,\), loss \(1,\); step, and one value"):
+        TrainingDisplay({"step": [1, 2], "loss": [1.0]}).plot(ax)
+    with pytest.raises(ValueError, match=r"history holds loss \(1,\); step, and one value"):
+        TrainingDisplay({"loss": [1.0]}).plot(ax)

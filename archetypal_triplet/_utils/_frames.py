@@ -146,6 +146,8 @@ def embedding_columns(X, features=None):
     ValueError
         If a named column does not exist, or there are no such columns.
     """
+    if features is not None and len(features) == 0:
+        raise ValueError("features=[] names no column. Name one at least, or pass None.")
     if features is not None:
         check_columns_exist(X, features, parameter="features")
         return list(features)

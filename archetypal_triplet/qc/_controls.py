@@ -270,7 +270,7 @@ def compute_control_separability(
         ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")``.
     n_components : int, default=None
         Principal components of the standardized columns to which to reduce before; None keeps all columns and
-        leaves it to the shrinkage.
+        leaves it to the shrinkage. They are those of all controls, whose kinds they do not see.
     n_bootstrap : int, default=500
         Resamples of the wells within each class, for the intervals.
     confidence_level : float, default=0.95

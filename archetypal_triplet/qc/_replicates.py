@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from functools import reduce
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,27 +12,29 @@ from archetypal_triplet._utils._columns import PLATE
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
-from archetypal_triplet._utils._roles import as_names
+from archetypal_triplet._utils._roles import as_names, plate_names
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
 MIN_COLUMNS, MIN_TREATMENTS = 3, 5
 NULL_QUANTILE = 0.95
 _MAX_BLOCK = 4_000_000  # numbers held at a time
 _TRACE = 1e-4  # of the spread
+# copairs keeps cosines as float32: directions that differ by less tie in its ranks
+_SAME_DIRECTION, _TRACE_OF_DIRECTION = 1e-3, 5e-3
 _KEY, _OWN = "Metadata_Replicate_Key", "Metadata_Reference_Index"
 
 
 def _take_replicates(X, replicate, negative, plate, features):
-    """Wells that are replicates or negative controls: keys, controls, plates and values."""
+    """Wells that are replicates or negative controls: the table of them, keys, controls and values."""
     table = check_table(X)
-    names = as_names(replicate)
+    names = list(dict.fromkeys(as_names(replicate)))
+    if not names:
+        raise ValueError("replicate=[] names no column. Name what replicates share, such as the compound.")
     check_columns_exist(table, names, parameter="replicate")
     check_columns_exist(table, [plate], parameter="plate")
     is_negative = select_rows(table, negative, parameter="negative")
     known = ~table[names].isna().any(axis=1).to_numpy()
-    key = table[names[0]].astype(str)
-    for name in names[1:]:
-        key = key + " | " + table[name].astype(str)
+    key = _join_values(table[names].astype(str))
     n_alike = key[known & ~is_negative].value_counts()
     is_replicate = known & ~is_negative & key.isin(n_alike.index[n_alike > 1]).to_numpy()
     if not is_replicate.any():
@@ -41,12 +44,19 @@ def _take_replicates(X, replicate, negative, plate, features):
         )
     chosen = is_replicate | is_negative
     values, _ = take_measured(table[chosen], features)
-    return (
-        key[chosen].to_numpy(),
-        is_negative[chosen],
-        table.loc[chosen, plate].astype(str).to_numpy(),
-        values,
-    )
+    return table[chosen], key[chosen].to_numpy(), is_negative[chosen], values
+
+
+def _join_values(columns):
+    """One text for the values of each row; a bar within a value is doubled where texts would coincide."""
+
+    def join(parts):
+        return reduce(lambda joined, part: joined + " | " + part, parts)
+
+    joined = join([columns[name] for name in columns])
+    if joined.nunique() < len(columns.drop_duplicates()):
+        joined = join([columns[name].str.replace("|", "||", regex=False) for name in columns])
+    return joined
 
 
 @validate_params(
@@ -70,7 +80,8 @@ def compute_replicate_precision(
     For each replicate the other replicates and the negative controls **of its own plate** are ranked by
     cosine similarity; average precision is 1 where all replicates come first. The mean over the replicates of
     a treatment is its mean average precision, computed by copairs. A single column, such as the cell count,
-    has no direction: wells are then ranked by their distance, ties in random order.
+    has no direction: wells are then ranked by their distance. Ties come in random order, so that an embedding
+    in which all wells lie in one point finds nothing.
 
     Parameters
     ----------
@@ -130,7 +141,8 @@ def compute_replicate_precision(
     """
     copairs = import_optional("copairs.map", extra="qc")
     pd = import_optional("pandas", extra="screens")
-    key, is_negative, plates, values = _take_replicates(X, replicate, negative, plate, features)
+    table, key, is_negative, values = _take_replicates(X, replicate, negative, plate, features)
+    plates = plate_names(table, plate)
     alone = ~is_negative & ~np.isin(plates, plates[is_negative])
     if alone.all() or (alone | is_negative).all():
         raise ValueError(
@@ -142,8 +154,7 @@ def compute_replicate_precision(
     meta[_OWN] = np.where(is_negative, np.arange(len(meta)), -1)
     seed = draw_seed(0 if random_state is None else random_state)
     is_single = values.shape[1] == 1
-    if is_single:
-        values = _break_ties(values, seed)
+    values = _break_ties(values, seed) if is_single else _break_ties_of_directions(values, seed)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as cache:  # its own cache lies in the home
         warnings.simplefilter("ignore")
         scores = copairs.average_precision(
@@ -183,6 +194,20 @@ def _break_ties(values, seed):
     """Numbers in units of their spread, with a trace of noise: in a tie copairs ranks replicates first."""
     scaled = (values - values.mean()) / (values.std() or 1.0)
     return scaled + _TRACE * np.random.default_rng(seed).standard_normal(values.shape)
+
+
+def _break_ties_of_directions(values, seed):
+    """Rows of which several point the same way, or nowhere, with a trace of noise; others as they are."""
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    unit = values / np.where(length > 0, length, 1.0)
+    _, cell, counts = np.unique(
+        np.round(unit / _SAME_DIRECTION), axis=0, return_inverse=True, return_counts=True
+    )
+    tied = (counts[cell.ravel()] > 1) | (length[:, 0] == 0)
+    if not tied.any():
+        return values
+    noise = np.random.default_rng(seed).standard_normal(values.shape) / np.sqrt(values.shape[1])
+    return np.where(tied[:, None], unit + _TRACE_OF_DIRECTION * noise, values)
 
 
 def _compute_median_similarity(values):
@@ -275,7 +300,7 @@ def compute_replicate_correlation(
     [3, 24]
     """
     pd = import_optional("pandas", extra="screens")
-    key, is_negative, _, values = _take_replicates(X, replicate, negative, plate, features)
+    _, key, is_negative, values = _take_replicates(X, replicate, negative, plate, features)
     key, values = key[~is_negative], values[~is_negative]
     names, codes = np.unique(key, return_inverse=True)
     is_single = values.shape[1] == 1

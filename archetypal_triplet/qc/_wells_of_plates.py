@@ -63,8 +63,9 @@ def take_measured(X, features, *, what="wells"):
     ValueError
         If there is no such column, or a value is NaN or infinite.
     """
-    names = [str(name) for name in embedding_columns(X, features)]
-    values = X[names].to_numpy(dtype=np.float64)
+    columns = embedding_columns(X, features)
+    names = [str(name) for name in columns]
+    values = X[columns].to_numpy(dtype=np.float64)
     bad = ~np.isfinite(values)
     if bad.any():
         worst = names[int(bad.sum(axis=0).argmax())]
@@ -92,12 +93,16 @@ def check_table(X):
     ------
     TypeError
         If `X` is no table.
+    ValueError
+        If it has no rows.
     """
     if not is_frame(X):
         raise TypeError(
             f"X is a {type(X).__name__}; a table with named columns is needed, since plates and wells are "
             "columns. Make one with pandas.DataFrame."
         )
+    if not len(X):
+        raise ValueError("X has no rows, so there is nothing to judge. Check what the table was chosen by.")
     return as_pandas(X)
 
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from archetypal_triplet.qc import compute_replicate_correlation, compute_replicate_precision
+from archetypal_triplet.qc._replicates import _break_ties_of_directions
 
 NEGATIVE = "Metadata_ControlType == 'negative'"
 
@@ -139,3 +140,48 @@ def test_what_is_wrong_is_said():
         ValueError, match=r"10 treatments with replicates in 2 columns: a correlation needs 3"
     ):
         measure(compute_replicate_correlation, table, features=["Embedding_0", "Embedding_1"])
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-6])
+@pytest.mark.parametrize("center", [0.0, 1.0])
+def test_a_collapsed_embedding_finds_no_replicates(spread, center):
+    pytest.importorskip("copairs")
+    table = make_replicates(3, 0.0)
+    columns = [c for c in table if c.startswith("Embedding_")]
+    table[columns] = center + spread * table[columns]
+    found = measure(compute_replicate_precision, table, n_null=2000)
+    assert not found["is_retrieved"].any()
+    assert abs(found["normalized"].mean()) < 0.15
+
+
+def test_distinct_directions_are_not_touched():
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((50, 4))
+    assert _break_ties_of_directions(values, 0) is values
+    found = _break_ties_of_directions(np.vstack([values, 2 * values[:1]]), 0)
+    np.testing.assert_array_equal(found[1:50], values[1:])
+    assert 0 < np.linalg.norm(found[0] - found[50]) < 0.05
+
+
+@pytest.mark.parametrize("function", [compute_replicate_precision, compute_replicate_correlation])
+def test_bars_in_names_do_not_join_treatments(function):
+    pytest.importorskip("copairs")
+    table = make_replicates(4, 1.0)
+    is_first = table["Metadata_Compound"] == "c0"
+    first = np.where(is_first, "a | b", np.where(table["Metadata_Compound"] == "c1", "a", "x"))
+    second = np.where(is_first, "c", np.where(first == "a", "b | c", table["Metadata_Compound"]))
+    table = table.assign(Metadata_A=first, Metadata_B=second)
+    found = measure(function, table, replicate=["Metadata_A", "Metadata_B"])
+    assert (found["n_replicates"] == 4).all()
+    assert len(found) == 10
+    assert {"a || b | c", "a | b || c"} <= set(found["replicate"])
+
+
+def test_rows_without_plate_and_replicates_without_name_are_refused():
+    table = make_replicates(0, 1.0)
+    with pytest.raises(ValueError, match=r"replicate=\[\] names no column"):
+        measure(compute_replicate_correlation, table, replicate=[])
+    pytest.importorskip("copairs")
+    table.loc[3, "Metadata_Plate"] = None
+    with pytest.raises(ValueError, match=r"1 of 88 rows have no plate in 'Metadata_Plate'"):
+        measure(compute_replicate_precision, table)

@@ -79,3 +79,16 @@ def test_what_is_wrong_is_said():
         compute_standardized_features(table, plate="Metadata_Plat")
     with pytest.raises(TypeError, match=r"a table with named columns is needed"):
         compute_standardized_features(np.eye(3))
+
+
+def test_tables_that_hold_nothing_are_refused_and_numbered_columns_are_names():
+    table = make_plates()
+    with pytest.raises(ValueError, match="X has no rows"):
+        compute_standardized_features(table.iloc[:0])
+    with pytest.raises(ValueError, match=r"features=\[\] names no column"):
+        compute_standardized_features(table, features=[])
+    numbered = table.rename(columns={"Cells_F0": 0})
+    found = compute_standardized_features(numbered, negative=NEGATIVE)
+    np.testing.assert_array_equal(
+        found["0"], compute_standardized_features(table, negative=NEGATIVE)["Cells_F0"]
+    )

@@ -11,8 +11,8 @@ from archetypal_triplet.screens import NeighborAverager, ScreenNormalizer
 from archetypal_triplet.triplets import TripletEmbedder
 
 # What differs with the kind of row. Measured on real screens during the design; the reasons stand in the
-# user guide. Wells are averages and clean, so only confident labels train; a cell is noisy, so it is labelled
-# by the mean of its neighbours, all labels count, and noise on the input is kept small beside its own. Single
+# user guide. Wells are averages and clean, so only confident labels train; a cell is noisy, so it is labeled
+# by the mean of its neighbors, all labels count, and noise on the input is kept small beside its own. Single
 # cells come by the thousand and along a continuum, so they bear as many archetypes as wells and take twice
 # the steps; most of their features are texture, which must not outvote the rest; and a cell's length is
 # measured from the mean cell, since the controls' cells are as varied as all others.
@@ -96,7 +96,7 @@ def make_archetypal_triplet(
     n_jobs=None,
     verbose=0,
 ):
-    """Return the recommended Pipeline: normalise the screen, label it by archetypes, train the embedding.
+    """Return the recommended Pipeline: normalize the screen, label it by archetypes, train the embedding.
 
     The two steps are ``normalize``, a `ScreenNormalizer`, and ``embed``, a `TripletEmbedder` whose labeler
     finds the archetypes. ``fit(X)`` needs no y and ignores one, so that scoring the embedding against known
@@ -111,7 +111,7 @@ def make_archetypal_triplet(
         (with `flags` ``embed__labeler__labeler__archetypes__n_archetypes``).
     level : {"well", "field", "cell"}, default="well"
         What a row of the table is. It sets how components are made and lengths softened, the numbers of
-        archetypes, which samples are labelled, and the noise on the input of the network and its steps.
+        archetypes, which samples are labeled, and the noise on the input of the network and its steps.
     plate : str or None, default=None
         Column that names the plate.
     controls : str or None, default=None
@@ -136,7 +136,7 @@ def make_archetypal_triplet(
     random_state : int, RandomState instance or None, default=None
         Seed of the archetypes, of the labelings and of the network.
     n_jobs : int or None, default=None
-        Threads for archetypes and neighbours.
+        Threads for archetypes and neighbors.
     verbose : int, default=0
         With 1 or more the network reports its progress.
 

@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: plate centres, principal axes, regularised whitening, soft length."""
+"""Arrays in, arrays out: plate centers, principal axes, regularized whitening, soft length."""
 
 import numpy as np
 from scipy import linalg

@@ -10,7 +10,7 @@ import pytest
 from archetypal_triplet import __version__, cli
 from archetypal_triplet.cli._main import _Lines
 from archetypal_triplet.datasets import make_screen
-from archetypal_triplet.runs import _run
+from archetypal_triplet.runs import _files
 
 NEGATIVE = "Metadata_ControlType == 'negative'"
 
@@ -99,7 +99,7 @@ def test_ctrl_c_says_that_nothing_is_half_written(run, tmp_path, capsys, monkeyp
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_run, "_draw_map", interrupt)
+    monkeypatch.setattr(_files, "_draw_map", interrupt)
     assert run() == 130
     assert "No results were written, and none are half-written." in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = sorted(
     module.name
     for module in pkgutil.iter_modules(archetypal_triplet.__path__)
-    if module.ispkg and not module.name.startswith("_")
+    if module.ispkg and not module.name.startswith("_") and module.name != "cli"  # a command, and no API
 )
 
 
@@ -129,6 +129,11 @@ def test_archetypes_are_fitted_where_torch_tables_and_plots_are_not_installed():
 @pytest.mark.parametrize("name", ["PseudoLabeler", "EnsembleLabeler", "ScreenNormalizer", "NeighborAverager"])
 def test_importing_the_other_stages_loads_neither_torch_nor_plots(name):
     assert modules_after(f"from archetypal_triplet import {name}", "torch", "skorch", "matplotlib") == []
+
+
+def test_looking_at_results_loads_no_network():
+    code = "from archetypal_triplet.report import write_report\nfrom archetypal_triplet.runs import assess_run"
+    assert modules_after(code, "torch", "skorch", "bokeh") == []
 
 
 def test_the_command_line_answers_help_without_loading_torch():

@@ -10,8 +10,8 @@ from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.images import ImageStack, load_cells, read_layout
 from archetypal_triplet.images._cut import mirror
-from archetypal_triplet.runs._image_plan import parse_channels
 from archetypal_triplet.runs._image_stages import plane_paths
+from archetypal_triplet.runs._sources import parse_channels
 from archetypal_triplet.runs._stages import digest_files
 
 CELL = METADATA_PREFIX + "Cell"

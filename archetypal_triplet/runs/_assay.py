@@ -19,7 +19,7 @@ from archetypal_triplet.runs._assay_tables import compute_assay_tables
 from archetypal_triplet.runs._progress import heard_warnings
 from archetypal_triplet.runs._read import read_results, read_run_info
 from archetypal_triplet.runs._results import check_results_folder, results_folder, write_json
-from archetypal_triplet.runs._run import _display_path, _versions
+from archetypal_triplet.runs._summary import display_path, find_versions
 from archetypal_triplet.screens import read_tags
 
 QC_FILE = "qc.json"
@@ -153,7 +153,7 @@ def assess_run(
             "fail_below": limits,
             "failures": failures,
             "seed": random_state,
-            "versions": _versions(),
+            "versions": find_versions(),
             "run": {name: run_info.get(name) for name in ("started_utc", "versions", "input")},
             "trained_on": HONESTY,
             "thresholds": load_thresholds().to_dict("records"),
@@ -247,9 +247,9 @@ def _summarize(source, found, folder, out, failures):
     plate = source.roles["plate"]
     n_plates = source.wells[plate].nunique() if plate is not None else None
     where = f" on {count_of(n_plates, 'plate')}" if n_plates else ""
-    lines = [f"Assay quality of {_display_path(folder)}: {count_of(len(source.wells), 'well')}{where}"]
+    lines = [f"Assay quality of {display_path(folder)}: {count_of(len(source.wells), 'well')}{where}"]
     lines += [HONESTY, "", *summarize_assay(found.tables, found.impossible, found.notes)]
-    lines += ["", f"Tables in {_display_path(out)} (.parquet and .csv)"]
+    lines += ["", f"Tables in {display_path(out)} (.parquet and .csv)"]
     lines += [f"  {name:<22} {FILES[name]}" for name in found.tables]
     lines += [f"  {QC_FILE:<22} parameters, versions, thresholds with their sources, reasons"]
     return "\n".join([*lines, *(f"Below the limit: {failure}" for failure in failures)])

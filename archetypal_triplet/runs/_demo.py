@@ -8,7 +8,8 @@ from archetypal_triplet.datasets import make_screen
 from archetypal_triplet.runs._plan import plan_run
 from archetypal_triplet.runs._progress import log_plan
 from archetypal_triplet.runs._results import check_results_folder, results_folder, write_json
-from archetypal_triplet.runs._run import execute, summarize
+from archetypal_triplet.runs._run import execute
+from archetypal_triplet.runs._summary import summarize
 from archetypal_triplet.runs._tables import standardize_features
 from archetypal_triplet.screens import write_table
 

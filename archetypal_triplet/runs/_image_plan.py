@@ -22,7 +22,7 @@ from archetypal_triplet.runs._image_stages import label_planes, make_stages, pla
 from archetypal_triplet.runs._plan import check_options
 from archetypal_triplet.runs._progress import is_terminal, log_lines
 from archetypal_triplet.runs._results import check_inputs_survive, check_results_folder
-from archetypal_triplet.runs._sources import describe_source
+from archetypal_triplet.runs._sources import describe_source, parse_channels
 from archetypal_triplet.runs._stages import StageStore
 
 _NEEDED = ("skimage", "tifffile", "imagecodecs", "pandas", "pyarrow")
@@ -331,14 +331,6 @@ def plan_images(
     if estimate:
         plan.estimates = _estimate(plan, stack)
     return plan
-
-
-def parse_channels(channels):
-    """Turn texts "found=new" into a dict."""
-    if not isinstance(channels, (list, tuple)) or not any("=" in str(c) for c in channels):
-        return channels
-    pairs = [str(c).partition("=") for c in channels]
-    return {old.strip(): (new.strip() or old.strip()) for old, _, new in pairs}
 
 
 def _estimate(plan, stack):

@@ -26,7 +26,8 @@ from archetypal_triplet.runs._pixels import PixelPlan
 from archetypal_triplet.runs._plan import plan_run
 from archetypal_triplet.runs._progress import Stages, log_lines
 from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
-from archetypal_triplet.runs._run import execute, summarize
+from archetypal_triplet.runs._run import execute
+from archetypal_triplet.runs._summary import summarize
 from archetypal_triplet.screens import aggregate_profiles
 
 _ROLES = (

@@ -1,24 +1,20 @@
 """run_profiles: a table of profiles in, a folder of results out."""
 
-import platform
 import time
-from collections import Counter
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from sklearn.utils import Bunch
 
 from archetypal_triplet._pipeline import make_archetypal_triplet
-from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.runs._flag_fields import flag_fields, flag_lines
+from archetypal_triplet.runs._files import draw_maps, save_models, write_tables
+from archetypal_triplet.runs._flag_fields import flag_fields
 from archetypal_triplet.runs._hold_out import compute_held_out_quality, explain_none_held_out
-from archetypal_triplet.runs._model import save_model
 from archetypal_triplet.runs._pixels import learn_pixels
 from archetypal_triplet.runs._plan import check_enough_rows, plan_run
 from archetypal_triplet.runs._progress import Stages, TrainingBar, heard_warnings, log_plan
-from archetypal_triplet.runs._quality import add_held_out, compute_quality, quality_lines
+from archetypal_triplet.runs._quality import add_held_out, compute_quality
 from archetypal_triplet.runs._results import RUN_FILE, results_folder, write_json
+from archetypal_triplet.runs._summary import find_versions, summarize
 from archetypal_triplet.runs._tables import (
     find_reference,
     make_archetypes_table,
@@ -29,7 +25,6 @@ from archetypal_triplet.runs._tables import (
 
 # the mean of so many most typical rows describes an archetype: a well is a mean already, a cell is noisy
 N_DESCRIBED = {"well": 5, "field": 5, "cell": 25}
-PACKAGES = ("archetypal-triplet", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skorch", "torch")
 
 
 def execute(plan, folder, pixels=None):
@@ -73,9 +68,9 @@ def execute(plan, folder, pixels=None):
             say("described %d archetypes", len(archetypes))
         quality = _score(plan, pipeline, components, embedding, learned, stages)
         with stages("files") as say:
-            files = _write_tables(folder, embedding, archetypes, groups, quality, embedder.history_)
-            files["model/"] = _save_models(folder / "model", pipeline, learned.models)
-            files |= _draw_maps(folder, plan, embedding, groups)
+            files = write_tables(folder, embedding, archetypes, groups, quality, embedder.history_)
+            files["model/"] = save_models(folder / "model", pipeline, learned.models)
+            files |= draw_maps(folder, plan, embedding, groups)
             say("wrote tables, map and model")
     info = {
         "format": "archetypal-triplet run",
@@ -84,7 +79,7 @@ def execute(plan, folder, pixels=None):
         "seconds": {**stages.seconds, "total": round(time.perf_counter() - begin + plan.seconds_read, 3)},
         "parameters": plan.options,
         "seed": plan.options["random_state"],
-        "versions": _versions(),
+        "versions": find_versions(),
         "device": str(embedder.device_),
         "input": plan.inputs,
         "table": plan.facts,
@@ -299,71 +294,6 @@ def _score(plan, pipeline, components, embedding, learned, stages):
     return add_held_out(quality, held_out)
 
 
-def _save_models(folder, pipeline, models):
-    if not models:
-        save_model(pipeline, folder)
-        return "normalizer and network, for later plates: archetypal-triplet embed"
-    folder.mkdir()
-    for name, model in {"features": pipeline, **models}.items():
-        save_model(model, folder / name)
-    return f"models, each in a folder of its own: features, {', '.join(models)}"
-
-
-def _write_tables(folder, embedding, archetypes, groups, quality, history):
-    pd = import_optional("pandas", extra="screens")
-    files = {}
-
-    def write(name, table, what):
-        table.to_parquet(folder / name, index=False) if name.endswith("parquet") else table.to_csv(
-            folder / name, index=False
-        )
-        files[name] = what
-
-    write("embedding.parquet", embedding, f"{len(embedding)} rows: metadata, embedding, shares, pseudo-label")
-    write("archetypes.parquet", archetypes, f"{len(archetypes)} archetypes: what each one is")
-    if groups is not None:
-        write("wells.parquet", groups, f"{len(groups)} groups of rows: mean embedding and shares")
-    if quality is not None:
-        write("quality.csv", quality, "control separability")
-    write("training.csv", pd.DataFrame(history), "the course of the training")
-    return files
-
-
-def _draw_maps(folder, plan, embedding, groups):
-    what = "the first two principal components of the embedding"
-    if groups is None:
-        _draw_map(folder / "map.png", plan, embedding)
-        return {"map.png": f"the map: {what}"}
-    level = plan.options["level"]
-    _draw_map(folder / "map.png", plan, groups)
-    _draw_map(folder / f"map_{level}s.png", plan, embedding)
-    return {"map.png": f"the map of the groups: {what}", f"map_{level}s.png": f"the map of all {level}s"}
-
-
-def _draw_map(path, plan, table):
-    from archetypal_triplet.plotting import plot_run_overview
-
-    color = plan.options["color"]
-    if color and color not in table:  # a feature, or what differs within groups
-        values = plan.table[color]
-        if len(table) != len(plan.table):
-            grouped = plan.table[plan.kept].groupby(plan.group_columns, sort=False, observed=True)[color]
-            values = grouped.mean() if values.dtype.kind in "fiub" else grouped.first()
-        table = table.assign(**{color: values.to_numpy()})
-    # long legends push the labels out of the picture otherwise
-    plot_run_overview(table, color=color).savefig(path, dpi=150, bbox_inches="tight")
-
-
-def _versions():
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
-    return found
-
-
 def _trained_on(embedder, plan):
     labels = embedder.labels_ if embedder.labels_.ndim == 2 else embedder.labels_[:, None]
     but = "" if plan.left_out is None else " but the flagged fields that were left out"
@@ -394,41 +324,3 @@ def _archetypes_info(reference):
         "why": "Shares, pseudo-labels and archetypes.parquet are those of one labeling: of all that "
         "trained the network, the first with the fewest archetypes.",
     }
-
-
-def summarize(result):
-    """Return the lines that tell a person what a run has found and where it is."""
-    info = result.info
-    shown = _display_path(result.folder)
-    lines = ["", "Archetypes (mean share of all rows; most typical rows)"]
-    telling = [c for c in ("Typical_Compound", "Typical_ControlType") if c in result.archetypes]
-    # what is the same for most archetypes does not tell them apart
-    telling = [c for c in telling if result.archetypes[c].nunique() > len(result.archetypes) / 2]
-    described = telling[0] if telling else "Typical_Rows"
-    for _, row in result.archetypes.iterrows():
-        typical = row[described]
-        if described == "Typical_Rows":  # five cells may well be of one field
-            counts = Counter(typical.split("; "))
-            typical = "; ".join(key if n == 1 else f"{key} ({n})" for key, n in counts.items())
-        lines.append(f"  {row['Archetype']:<13}{100 * row['Mean_Share']:4.0f} %  {_cut(typical)}")
-    if result.quality is not None:
-        lines += ["", *quality_lines(result.quality)]
-    flagged = flag_lines(info["flagged_fields"], len(result.embedding))
-    lines += ["", *flagged] if flagged else []
-    width = max(len(name) for name in info["files"])
-    lines += ["", f"Results in {shown} ({info['seconds']['total']:.0f} s)"]
-    lines += [f"  {name:<{width}}  {what}" for name, what in info["files"].items()]
-    lines.append(f"  {RUN_FILE:<{width}}  parameters, versions, seed, timings, hash of the input, warnings")
-    return "\n".join(lines)
-
-
-def _cut(text, width=80):
-    text = " ".join(text.split())  # a name of a compound may hold line breaks
-    return text if len(text) <= width else text[: width - 4].rstrip() + " ..."
-
-
-def _display_path(folder):
-    try:
-        return f"{folder.relative_to(Path.cwd())}/"
-    except ValueError:
-        return f"{folder}/"

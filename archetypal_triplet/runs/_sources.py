@@ -108,3 +108,11 @@ def describe_source(source):
     if is_frame(source):
         return f"a table with the columns {shorten(source.columns)}"
     return str(source[0] if isinstance(source, (list, tuple)) else source)
+
+
+def parse_channels(channels):
+    """Turn texts "found=new" into a dict."""
+    if not isinstance(channels, (list, tuple)) or not any("=" in str(c) for c in channels):
+        return channels
+    pairs = [str(c).partition("=") for c in channels]
+    return {old.strip(): (new.strip() or old.strip()) for old, _, new in pairs}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from archetypal_triplet.runs import (
-    _run,
+    _files,
     embed_profiles,
     load_model,
     plan_run,
@@ -109,7 +109,7 @@ def test_a_failure_in_the_middle_leaves_old_results_untouched(profiles, roles, t
     def fail(*_):
         raise RuntimeError("out of ink")
 
-    monkeypatch.setattr(_run, "_draw_map", fail)
+    monkeypatch.setattr(_files, "_draw_map", fail)
     with pytest.raises(RuntimeError, match=r"out of ink"):
         run_profiles(profiles, **roles, n_archetypes=4, out=out, force=True)
     assert names(tmp_path) == ["results"]

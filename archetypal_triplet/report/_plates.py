@@ -1,5 +1,7 @@
 """The section on the plates: heat maps of every share, of the control axis, of cells and doses."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE
@@ -8,6 +10,7 @@ from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
+from archetypal_triplet.qc import compute_position_effects
 from archetypal_triplet.report._axis import AXIS, explain_no_plates, file_name, name_of
 from archetypal_triplet.report._parts import Folded, Html, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
@@ -15,10 +18,11 @@ from archetypal_triplet.report._viewer import make_viewer
 
 MAX_PLATES = 6  # on one figure; the viewer shows any
 _COLUMNS = 3
-_EFFECTS = ("row", "column", "edge")
+_DOSE_IN = "Concentration in "
+MAX_UNITS = 4  # of doses, each of which has a scale of its own
 
 
-def make_plates(inputs, writer):
+def make_plates(inputs, writer, *, random_state=0):
     """Make the section.
 
     Parameters
@@ -27,6 +31,8 @@ def make_plates(inputs, writer):
         What is known of the run.
     writer : FigureWriter
         Draws its figures.
+    random_state : int, default=0
+        Draws the permutations that effects of position are tested by.
 
     Returns
     -------
@@ -40,9 +46,12 @@ def make_plates(inputs, writer):
     else:
         if AXIS not in inputs.wells:
             parts.append(Missing("The axis between the controls", inputs.reason(AXIS)))
-        parts.append(Html(make_viewer(inputs, list_columns(inputs))))
+        inputs = split_doses(inputs)
+        columns = list_columns(inputs)
+        parts.append(Html(make_viewer(inputs, columns)))
         names, note = choose_plates(inputs)
-        figures = [_draw(inputs, column, names, note, writer) for column in list_columns(inputs)]
+        effects = find_effects(inputs, names, random_state)
+        figures = [_draw(inputs, column, names, note, effects, writer) for column in columns]
         parts.append(Folded("The same as figures, which are printed", figures))
     parts.append(_tabulate_effects(inputs))
     return make_section("plates", parts)
@@ -63,8 +72,65 @@ def list_columns(inputs):
     """
     wells = inputs.wells
     first = [AXIS] if AXIS in wells else []
-    more = [c for c in (CELL_COUNT, inputs.roles["dose"]) if c is not None and c in wells]
+    doses = [c for c in wells if str(c).startswith(_DOSE_IN)] or [inputs.roles["dose"]]
+    more = [c for c in (CELL_COUNT, *doses) if c is not None and c in wells]
     return [*first, *inputs.shares, *more]
+
+
+def split_doses(inputs):
+    """Give doses a column for each of their units, since 10 nM and 10 uM have no color in common.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+
+    Returns
+    -------
+    ReportInputs
+        With columns such as ``Concentration in nM``, NaN in wells of other units; the same where there is no
+        column of units.
+    """
+    wells, dose, unit = inputs.wells, inputs.roles["dose"], inputs.roles["unit"]
+    if dose is None or unit is None:
+        return inputs
+    named = wells[unit].astype(object).where(wells[unit].notna(), "").astype(str)
+    units = named[(wells[dose] > 0) & (named != "")].value_counts().index[:MAX_UNITS]
+    is_zero = wells[dose] == 0
+    columns = {f"{_DOSE_IN}{one}": wells[dose].where((named == one) | is_zero) for one in units}
+    return replace(inputs, wells=wells.assign(**columns))
+
+
+def find_effects(inputs, names, random_state=0):
+    """Test each column of each plate for effects of position on its own.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+        What is known of the run.
+    names : list of str
+        Plates.
+    random_state : int, default=0
+        Draws the permutations.
+
+    Returns
+    -------
+    DataFrame or None
+        Table of `compute_position_effects` of the axis between the controls and the shares; None where they
+        cannot be tested.
+    """
+    wells, plate, well = inputs.wells, inputs.roles["plate"], inputs.roles["well"]
+    wells = wells.assign(**{plate: wells[plate].astype(str)})
+    wells = wells[wells[plate].isin(names)]
+    tested = [c for c in (AXIS, *inputs.shares) if c in wells and np.isfinite(wells[c]).all()]
+    if not tested or not len(wells):
+        return None
+    try:
+        return compute_position_effects(
+            wells, plate=plate, well=well, features=tested, by_column=True, random_state=random_state
+        )
+    except ValueError:  # the table below says why
+        return None
 
 
 def choose_plates(inputs):
@@ -96,7 +162,7 @@ def choose_plates(inputs):
     return sorted(chosen, key=natural_key), note
 
 
-def _draw(inputs, column, names, note, writer):
+def _draw(inputs, column, names, note, effects, writer):
     wells, roles = inputs.wells, inputs.roles
     table = wells.assign(**{roles["plate"]: wells[roles["plate"]].astype(str)})
     values = table[column].to_numpy(dtype=float)
@@ -113,7 +179,7 @@ def _draw(inputs, column, names, note, writer):
         for ax, name in zip(axes, names, strict=False):
             PlateHeatmapDisplay.from_table(
                 table, column, plate=name, plate_column=roles["plate"], well_column=roles["well"],
-                control_column=CONTROL_TYPE, effects=_effects_of(inputs, column, name), norm=norm,
+                control_column=CONTROL_TYPE, effects=effects, norm=norm,
                 cmap="cividis" if column == AXIS else "viridis", ax=ax, legend=name == names[-1],
             )  # fmt: skip
             ax.set_title(clip_label(name), loc="left")
@@ -122,18 +188,14 @@ def _draw(inputs, column, names, note, writer):
     return writer.draw(
         f"plates_{file_name(column)}", plot, size=(width * n_columns + 1.0, (0.66 * width + 0.55) * n_rows),
         alt=f"Heat map of {what} on {count_of(len(names), 'plate')}: {', '.join(names)}.",
-        caption=f"{what[:1].upper()}{what[1:]}; all plates on one scale.{note}",
+        caption=f"{what[:1].upper()}{what[1:]}{_say_scale(column, names)}.{note}",
     )  # fmt: skip
 
 
-def _effects_of(inputs, column, plate):
-    """Find p of the effects of position: those of an archetype, or those of the whole embedding."""
-    judged = inputs.assay.get("archetypes")
-    if judged is not None and column in set(judged["archetype"]):
-        row = judged.set_index("archetype").loc[column]
-        found = {side: float(row[f"p_{side}"]) for side in _EFFECTS}
-        return {side: p for side, p in found.items() if p == p} or None
-    return None
+def _say_scale(column, names):
+    if str(column).startswith(_DOSE_IN):
+        return "; wells with doses in other units are left out"
+    return "; all plates on one scale" if len(names) > 1 else ""
 
 
 def _tabulate_effects(inputs):
@@ -158,9 +220,9 @@ def _tabulate_effects(inputs):
         ]
         for _, row in table.head(60).iterrows()
     ]  # fmt: skip
-    head = ["plate", "wells", "effect", "variance", "size", "p", "most in", "n"]
+    head = ["plate", "wells", "effect", "variance", "size", "p", "most in", "wells tested"]
     titles = {
-        "variance": "share of the variance that the effect explains",
+        "variance": "share of the variance that the effect explains, less what chance would; below 0: none",
         "size": "largest difference, in spreads within plates",
         "wells": "all wells, or the negative controls, which the layout should not make differ",
     }

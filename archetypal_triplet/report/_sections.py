@@ -61,7 +61,7 @@ def _list_makers(inputs, source, why_none, writer, options, made):
         "overview": lambda: make_overview(inputs, writer),
         "map": make_map,
         "archetypes": lambda: make_archetypes(inputs, source, why_none, writer),
-        "plates": lambda: make_plates(inputs, writer),
+        "plates": lambda: make_plates(inputs, writer, random_state=options["random_state"]),
         "doses": lambda: make_doses(inputs, writer),
         "batches": lambda: make_batches(inputs),
         "outliers": lambda: make_outliers(inputs, source, writer),

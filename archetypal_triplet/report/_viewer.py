@@ -61,8 +61,15 @@ def _list_columns(inputs, first):
     if len(wells) > MANY_WELLS:
         return first
     skipped = {inputs.roles["plate"], inputs.roles["well"], *first}
-    more = [c for c in wells if is_metadata(c) and c not in skipped and wells[c].nunique() > 1]
+    if inputs.roles["unit"] is not None:  # doses stand among the first, by unit
+        skipped.add(inputs.roles["dose"])
+    more = [c for c in wells if is_metadata(c) and c not in skipped and _differs(wells[c])]
     return [*first, *more][:MAX_COLUMNS]
+
+
+def _differs(values):
+    """Tell whether a column has two values; a cell may hold a list, which cannot be hashed."""
+    return values[values.notna()].map(str).nunique() > 1
 
 
 def _pack(wells, column):
@@ -81,7 +88,7 @@ def _pack(wells, column):
         shown = [float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in numbers]
         return {**about, "values": shown}
     text = values.astype(object).where(values.notna(), None)
-    counts = values.astype(str)[values.notna()].value_counts()
+    counts = text[values.notna()].map(str).value_counts()
     classes = counts.index.tolist()
     number = {name: i for i, name in enumerate(classes)}
     codes = [None if value is None else number[str(value)] for value in text]

@@ -1,11 +1,13 @@
-"""The section on doses: fits along the control axis and along the share that tells the controls apart."""
+"""The section on doses: fits along the control axis and along the shares that positive controls gain."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet.plotting import DoseResponseDisplay
 from archetypal_triplet.plotting._choices import clip_label
-from archetypal_triplet.report._axis import AXIS, file_name, name_of
+from archetypal_triplet.report._axis import AXIS, GAINED, file_name, name_of
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.screens import compute_dose_response
@@ -31,11 +33,15 @@ def make_doses(inputs, writer):
     """
     parts = []
     reason = _why_none(inputs)
-    for column in [] if reason else choose_responses(inputs):
+    responses, gained = ([], []) if reason else choose_responses(inputs)
+    if GAINED in responses:
+        inputs = replace(inputs, wells=inputs.wells.assign(**{GAINED: inputs.wells[gained].sum(axis=1)}))
+    for column in responses:
         fits, options, reason = _fit(inputs, column)
         if fits is None:
             break
-        parts += [_draw(inputs, column, fits, options, writer), _tabulate(inputs, column, fits)]
+        note = _say_gained(column, gained)
+        parts += [_draw(inputs, column, fits, options, writer, note), _tabulate(inputs, column, fits)]
     if reason:
         parts.append(Missing("Dose response", reason))
     elif AXIS not in inputs.wells:
@@ -54,9 +60,10 @@ def _why_none(inputs):
 
 
 def choose_responses(inputs):
-    """Choose what is fitted: the axis between the controls, and the share that parts them most.
+    """Choose what is fitted: the axis between the controls, and the shares that positive controls gain.
 
-    Without positive controls it is the share that differs most between wells.
+    A phenotype may be split over several archetypes, each of which has an EC50 of its own; their sum does not
+    depend on how it was split. Without positive controls it is the share that differs most between wells.
 
     Parameters
     ----------
@@ -65,17 +72,31 @@ def choose_responses(inputs):
 
     Returns
     -------
-    list of str
-        Columns of the wells.
+    responses : list of str
+        Columns of the wells, and "Summed share" where several are summed.
+    gained : list of str
+        The shares that are larger in positive than in negative controls; empty where that is not known.
     """
     columns = [AXIS] if AXIS in inputs.wells else []
     judged = inputs.assay.get("archetypes")
     change = None
     if judged is not None and {"share_positive", "share_negative"} <= set(judged):
         change = judged.set_index("archetype").eval("share_positive - share_negative").dropna()
-    if change is None or not len(change):
-        change = inputs.wells[inputs.shares].std()
-    return [*columns, str(change.idxmax())] if len(change) else columns
+    gained = [] if change is None else [name for name in inputs.shares if change.get(name, 0.0) > 0]
+    if len(gained) > 1:
+        return [*columns, GAINED], gained
+    if gained:
+        return [*columns, *gained], gained
+    spread = inputs.wells[inputs.shares].std()
+    return [*columns, str(spread.idxmax())] if spread.notna().any() else columns, []
+
+
+def _say_gained(column, gained):
+    if column != GAINED:
+        return ""
+    numbers = [name.rpartition("_")[2] for name in gained]
+    said = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    return f" Archetypes {said} have larger shares in positive than in negative controls."
 
 
 def _fit(inputs, column):
@@ -106,7 +127,7 @@ def _rank(fits):
     )
 
 
-def _draw(inputs, column, fits, options, writer):
+def _draw(inputs, column, fits, options, writer, note):
     shown = _rank(fits)
     shown = shown[shown["p_value"].notna()].head(N_CURVES)
     what = name_of(column)
@@ -122,7 +143,7 @@ def _draw(inputs, column, fits, options, writer):
             ax.remove()
         for ax, compound in zip(axes, compounds, strict=False):
             DoseResponseDisplay.from_table(
-                inputs.wells, column, compound=compound, **options, ax=ax, legend=ax is axes[0]
+                inputs.wells, column, compound=compound, **options, ax=ax, legend=ax is axes[n_columns - 1]
             )
             ax.set_title(clip_label(compound), loc="left")
 
@@ -130,7 +151,8 @@ def _draw(inputs, column, fits, options, writer):
         f"doses_{file_name(column)}", plot, size=(3.0 * n_columns + 1.4 * (n_columns < 3), 2.9 * n_rows),
         alt=f"Dose response along {what} of {', '.join(map(str, compounds))}.",
         caption=f"{what[:1].upper()}{what[1:]} by dose: the {count_of(len(compounds), 'compound')} with the "
-        "clearest response. Band: 95 % interval of the curve; wells without compound stand at the left.",
+        "clearest response. Band: 95 % interval of the curve; wells without compound stand at the left."
+        f"{note}",
     )  # fmt: skip
 
 

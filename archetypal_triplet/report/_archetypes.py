@@ -1,5 +1,7 @@
 """The section on the archetypes: what each one is, where it occurs, and what moves along it."""
 
+from collections import Counter
+
 import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE, PLATE, SITE, WELL
@@ -9,6 +11,7 @@ from archetypal_triplet._utils._tags import ARCHETYPE, NOTE, TAG
 from archetypal_triplet.plotting import ArchetypeGalleryDisplay, SimplexDisplay
 from archetypal_triplet.report._movers import find_movers
 from archetypal_triplet.report._parts import (
+    MISSING,
     Block,
     Facts,
     Folded,
@@ -28,6 +31,7 @@ N_MOVERS = 6
 IMAGE_SIZE = 96
 MAX_PLATES = 12  # columns of the table of shares
 MAX_CORNERS = 12  # of the polygon
+_OPTIONAL = ("tag", "artifact", "stability", "positive", "negative")  # left out where no archetype has one
 
 
 def make_archetypes(inputs, source, why_none, writer):
@@ -88,14 +92,39 @@ def _tabulate(inputs):
     titles = {
         "negative": "mean share in the negative controls",
         "positive": "mean share in the positive controls",
-        "rows labeled": "rows whose pseudo-label it is",
         "stability": "how well other labelings with as many archetypes find it again, 0 to 1",
         "artifact": "whether its purest fields stand alone in their wells",
         "tag": "what a person has said that it is (tags.csv)",
     }
     frame = inputs.archetypes.iloc[:0].__class__(records)
-    caption = "The archetypes that are shown. p: whether shares depend on the place on the plate."
-    return Table("archetypes", caption, head, rows, frame, titles)
+    head[3] = f"{inputs.level}s labeled"
+    titles[head[3]] = f"{inputs.level}s whose pseudo-label it is"
+    caption = (
+        "The archetypes that are shown. p: whether its share depends on the place on the plate, in all wells "
+        "and over all plates; the layout may be why, and p are not corrected for their number."
+    )
+    caption += _say_unjudged(frame)
+    unknown = [
+        i for i, name in enumerate(head) if name in _OPTIONAL and all(row[i].text == MISSING for row in rows)
+    ]
+    keep = [i for i in range(len(head)) if i not in unknown]
+    return Table(
+        "archetypes",
+        caption,
+        [head[i] for i in keep],
+        [[row[i] for i in keep] for row in rows],
+        frame,
+        titles,
+    )
+
+
+def _say_unjudged(frame):
+    """Say in the caption why no archetype was judged; a tip on each row would be seen by few."""
+    if not len(frame):
+        return ""
+    reasons = frame["reason"].astype(str).unique()
+    is_judged = frame["artifact_score"].notna().any()
+    return "" if is_judged or len(reasons) != 1 or not reasons[0] else f" Artifacts: {reasons[0]}."
 
 
 def _row_of(one):
@@ -135,7 +164,7 @@ def _make_blocks(inputs, source, writer):
         parts = []
         if galleries is not None and len(galleries[i].images):
             parts.append(_draw_gallery(name, galleries[i], rows, writer))
-        beside = [_list_facts(table.loc[name], tags.get(name))]
+        beside = [_list_facts(table.loc[name], tags.get(name), inputs.level)]
         if movers is not None:
             beside.append(_list_movers(name, movers[movers["archetype"] == name]))
         blocks.append(Block(name.replace("_", " "), [*parts, Row(beside)]))
@@ -169,18 +198,24 @@ def _name_places(rows):
     return [" ".join(str(part) for part in row) for row in rows[columns].itertuples(index=False)]
 
 
-def _list_facts(row, tag):
-    pairs = [("Strongest features", row.get("Top_Features", "–"))]
+def _list_facts(row, tag, level):
+    pairs = [("Strongest features", str(row.get("Top_Features", "–")).replace(" -", " \u2212"))]
     for column, word in (
         ("Typical_Compound", "Typical compounds"),
         ("Typical_ControlType", "Typical controls"),
     ):
         if column in row and row[column] == row[column]:
             pairs.append((word, row[column]))
-    pairs.append(("Typical rows", row["Typical_Rows"]))
+    pairs.append((f"Typical {level}s", _count_names(row["Typical_Rows"])))
     if tag is not None:
         pairs.append(("Tag", tag[0].replace("_", " ") + (f": {tag[1]}" if tag[1] else "")))
     return Facts(pairs)
+
+
+def _count_names(names):
+    """Five cells of one well are named once."""
+    counts = Counter(str(names).split("; "))
+    return "; ".join(f"{name} ({n})" if n > 1 else name for name, n in counts.items())
 
 
 def _list_movers(name, movers):

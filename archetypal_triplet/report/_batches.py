@@ -44,8 +44,9 @@ def _tabulate_variance(inputs):
         ]
         for _, row in table.iterrows()
     ]  # fmt: skip
-    head = ["factor", "wells", "variance", "levels", "n"]
-    caption = "Share of the variance of the embedding that a factor explains, less what chance would."
+    head = ["factor", "wells", "variance", "levels", "wells used"]
+    caption = "Share of the variance of the embedding that a factor explains, less what chance would, "
+    caption += "so that below 0 there is none."
     return Table("variance", caption, head, rows, table)
 
 
@@ -73,6 +74,8 @@ def _tabulate_drift(inputs):
     if table is None:
         return Missing("Drift", inputs.reason("drift"))
     plates = table[table["scope"] == "plate"]
+    if plates["plate"].nunique() < 2:
+        return Missing("Drift", "there is one plate with negative controls, and none to compare it with")
     rows = [
         [
             text(row["plate"]), text(row["space"]), number(row["step"], reason="the first plate"),

@@ -123,8 +123,10 @@ def _tabulate_controls(inputs):
         [*(text(row[key]) for key in keys), number(row["distance"]), number(row["score"], 1)]
         for _, row in table.head(N_WELLS).iterrows()
     ]
-    head = [*(str(key).removeprefix("Metadata_").lower() for key in keys), "distance", "MAD"]
-    titles = {"MAD": "how far the log of the distance lies above the median, in median absolute deviations"}
+    head = [*(str(key).removeprefix("Metadata_").lower() for key in keys), "distance", "how unusual"]
+    titles = {
+        "how unusual": "how far the log of the distance lies above the median, in median absolute deviations"
+    }
     caption = "Negative-control wells farthest from the median of the controls of their plate."
     frame = table[[*keys, "distance", "score"]]
     return Table("control_wells", caption, head, rows, frame, titles)
@@ -135,16 +137,31 @@ def _tabulate_cells(inputs):
         return Missing("Wells with few cells", "the results do not hold the number of cells")
     columns = [inputs.roles["plate"], inputs.roles["well"], CONTROL_TYPE, COMPOUND, inputs.roles["dose"]]
     columns = [c for c in columns if c is not None and c in inputs.wells]
-    table = inputs.wells[[*columns, CELL_COUNT]].sort_values(CELL_COUNT, kind="stable")
+    unit = [inputs.roles["unit"]] if inputs.roles["unit"] in inputs.wells else []
+    table = inputs.wells[[*columns, *unit, CELL_COUNT]].sort_values(CELL_COUNT, kind="stable")
     rows = [
         [
-            *(number(row[c], 3) if c == inputs.roles["dose"] else text(row[c]) for c in columns),
+            *(_dose(row, inputs.roles) if c == inputs.roles["dose"] else text(row[c]) for c in columns),
             count(row[CELL_COUNT]),
         ]
         for _, row in table.head(N_WELLS).iterrows()
     ]
-    head = [*(str(c).removeprefix("Metadata_").lower() for c in columns), "cells"]
+    head = [*(_head(c) for c in columns), "cells"]
     median = inputs.wells[CELL_COUNT].median()
     return Table(
         "few_cells", f"Wells with the fewest cells (median of all wells: {median:,.0f}).", head, rows, table
     )
+
+
+def _head(column):
+    return {CONTROL_TYPE: "control type"}.get(column) or str(column).removeprefix("Metadata_").lower()
+
+
+def _dose(row, roles):
+    """A dose with as many digits as it has, up to 4, and its unit."""
+    cell = number(row[roles["dose"]])
+    if np.isfinite(row[roles["dose"]]):
+        unit = row.get(roles["unit"])
+        cell.text = f"{row[roles['dose']]:.4g}"
+        cell.text += f" {unit}" if isinstance(unit, str) and unit and row[roles["dose"]] > 0 else ""
+    return cell

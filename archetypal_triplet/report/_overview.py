@@ -23,7 +23,7 @@ from archetypal_triplet.report._parts import (
 )
 from archetypal_triplet.report._strip import draw_run_order
 from archetypal_triplet.report._summary import draw_summary
-from archetypal_triplet.report._texts import make_section
+from archetypal_triplet.report._texts import WITHOUT_CONTROLS, make_section
 from archetypal_triplet.runs._assay_summary import summarize_assay
 
 SPACES = {
@@ -70,7 +70,8 @@ def make_overview(inputs, writer):
     right = [_make_quality(inputs)]
     parts = [Row([_Column(left), _Column(right)]), draw_summary(inputs, writer), _stand_out(inputs)]
     parts += _make_plates(inputs)
-    return make_section("overview", parts)
+    reading = WITHOUT_CONTROLS if inputs.assay.get("controls") is None else None
+    return make_section("overview", parts, reading=reading)
 
 
 def _Column(parts):
@@ -182,10 +183,16 @@ def _quality_row(words, trained, part):
 def _stand_out(inputs):
     lines = summarize_assay(inputs.assay, {}, [])
     marked = [line.removeprefix("! ") for line in lines if line.startswith("! ")]
-    marked = [line[:1].upper() + line[1:] for line in marked]
+    marked = [_say_plainly(line[:1].upper() + line[1:]) for line in marked]
     if not marked:
         marked = ["Nothing of what was tested: neither positions, drift, archetypes, fields nor controls."]
     return Lines("What stands out", marked)
+
+
+def _say_plainly(line):
+    """A dimension of the embedding has no meaning of its own, and a minus is no hyphen."""
+    line = re.sub(r" in Embedding_(\d+)", r" along dimension \1 of the embedding", line)
+    return re.sub(r"(?<= )-(?=\d)", "\u2212", line)
 
 
 def _make_plates(inputs):
@@ -250,7 +257,7 @@ def describe_plates(inputs):
         one = {"plate": name, "position": order.index(name), "n_wells": int(sizes[name])}
         one |= {column: math.nan if found is None else found.get(name, 0) for column, found in kinds.items()}
         one |= _controls_of(controls, name)
-        one["drift"] = _drift_of(drift, name)
+        one["drift"] = _drift_of(drift, name) if len(names) > 1 else math.nan
         one["position_p"] = lowest_p.get(name, math.nan)
         one["cells"] = float(cells[name]) if name in cells else math.nan
         one["n_flagged"] = flagged.get(name, 0 if flagged else math.nan)

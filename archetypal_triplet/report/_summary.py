@@ -56,7 +56,9 @@ def draw_summary(inputs, writer):
     alt = "Map of the wells by their strongest archetype, in the plane of two principal components"
     alt += f"; plate {plate_name} as a heat map of {name_of(shown)}" if "plate" in panels else ""
     alt += "; Z' of the controls with 95 % intervals" if "controls" in panels else ""
-    caption = "The wells on the map, colored by their strongest archetype (markers: controls)"
+    has_markers = CONTROL_TYPE in inputs.wells and (inputs.wells[CONTROL_TYPE] != "sample").any()
+    colored = "colored by their strongest archetype" if inputs.shares else "all of them"
+    caption = f"The wells on the map, {colored}{' (markers: controls)' if has_markers else ''}"
     caption += f"; {name_of(shown)} on plate {plate_name}" if "plate" in panels else ""
     caption += (
         "; Z′ between the controls, in the map and in what it was made from" if controls is not None else ""

@@ -19,7 +19,7 @@ _TEXTS = {
         "Map",
         (
             "Each point is one well, field or cell; points that lie together look alike to the network. "
-            "Choose a color, rest on a point to see its image, draw a lasso to get the chosen rows as a "
+            "Choose a color, rest on a point to see what it is, draw a lasso to get what lies within as a "
             "table, or search for a compound or a well."
         ),
         (
@@ -30,9 +30,9 @@ _TEXTS = {
     "archetypes": (
         "Archetypes",
         (
-            "An archetype is an extreme look of which every well is a mixture; its purest images show "
-            "what it is, and its share says how much of it a well has. Stability (0 to 1) says how well "
-            "other labelings with as many archetypes find it again."
+            "An archetype is an extreme look, and every well is a mixture of archetypes: its share says how "
+            "much of it a well has, and its purest images or its strongest features say what it looks like. "
+            "Stability (0 to 1), where it is known, says how well other labelings find it again."
         ),
         (
             "Extremes are often debris, empty wells or lost focus, so look at the images before believing "
@@ -45,7 +45,7 @@ _TEXTS = {
         (
             "Controls are framed, and hatched wells were not measured; look for borders, rows and "
             "gradients that the layout does not explain. An effect of row, column or edge with p below "
-            "0.05 is written at its side."
+            "0.05 on that plate is written at the side of its figure; by chance, one in 20 is."
         ),
         (
             "Where the layout puts controls or doses in columns, a column effect is what the screen was "
@@ -59,8 +59,8 @@ _TEXTS = {
             "the change is reached, with its 95 % interval. Where no EC50 is given, the table says why."
         ),
         (
-            "A share or the control axis saturates as soon as a well looks like the extreme, which shifts "
-            "an EC50; and the responses were chosen by how they part the controls, so that the p of a "
+            "A share or the control axis saturates as soon as a well looks like the extreme, which makes "
+            "an EC50 too low; and responses were chosen by how they part the controls, so that the p of a "
             "compound that is a positive control too means little."
         ),
     ),
@@ -110,7 +110,13 @@ _TEXTS = {
 }
 
 
-def make_section(name, parts):
+WITHOUT_CONTROLS = (
+    "Positive and negative controls are not both known, so that nothing here says how good the assay is: "
+    "start with what stands out, and look at the map and the plates."
+)
+
+
+def make_section(name, parts, *, reading=None):
     """Make a section of its parts, with the words that belong to it.
 
     Parameters
@@ -119,10 +125,13 @@ def make_section(name, parts):
         One of overview, map, archetypes, plates, doses, batches, outliers, replicates and provenance.
     parts : list
         What it consists of; None is left out.
+    reading : str or None, default=None
+        How to read it, where the usual words are wrong.
 
     Returns
     -------
     Section
         The section.
     """
-    return Section(name, *_TEXTS[name], [part for part in parts if part is not None])
+    title, usual, limits = _TEXTS[name]
+    return Section(name, title, reading or usual, limits, [part for part in parts if part is not None])

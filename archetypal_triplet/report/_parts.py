@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.report._file_names import safe_name
 
 MISSING = "–"
 N_SHOWN = 200  # rows of a table; more are for a spreadsheet, where the whole table is
@@ -67,6 +68,10 @@ class Table:
     titles: dict = field(default_factory=dict)
     n_rows: int | None = None
     kind = "table"
+
+    def __post_init__(self):
+        """Make the name that of a file."""
+        self.name = safe_name(self.name)
 
     @property
     def left_out(self):
@@ -195,7 +200,9 @@ def number(value, digits=2, *, reason="", percent=False):
     """Make a cell of a number; NaN is a dash that says why."""
     if value is None or not math.isfinite(value):
         return Cell(MISSING, sort=-math.inf, number=True, title=str(reason or ""))
-    shown = f"{100 * value:.{digits}f} %" if percent else f"{value:.{digits}f}"
+    value = float(value)
+    rounded = round(100 * value if percent else value, digits) + 0.0  # which has no -0
+    shown = f"{rounded:.{digits}f} %" if percent else f"{rounded:.{digits}f}"
     return Cell(shown.replace("-", "\u2212"), sort=float(value), number=True)
 
 
@@ -211,11 +218,18 @@ def interval(value, low, high, *, digits=2, reason="", scale=None):
     cell = number(value, digits, reason=reason)
     if cell.text == MISSING:
         return cell
+    cell.text = _round(value, digits)
     if all(math.isfinite(bound) for bound in (low, high)):
-        cell.below = f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "\u2212")
+        cell.below = f"{_round(low, digits)} to {_round(high, digits)}"
         if scale is not None:
             cell.picture = whisker(value, low, high, scale)
     return cell
+
+
+def _round(value, digits):
+    """Large numbers have no more than three digits that mean something."""
+    digits = max(0, min(digits, 3 - len(str(int(abs(value))))))
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "\u2212")
 
 
 def whisker(value, low, high, scale, *, width=72, height=14):

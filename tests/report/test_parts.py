@@ -7,14 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archetypal_triplet.report._axis import AXIS, choose_axis
+from archetypal_triplet.report._axis import AXIS, GAINED, choose_axis, file_name
 from archetypal_triplet.report._doses import choose_responses
 from archetypal_triplet.report._inputs import read_inputs
 from archetypal_triplet.report._movers import find_movers
 from archetypal_triplet.report._outliers import find_odd_controls
 from archetypal_triplet.report._overview import describe_plates, find_facts
 from archetypal_triplet.report._parts import Table, count, interval, number, share, text, whisker
-from archetypal_triplet.report._plates import MAX_PLATES, choose_plates, list_columns
+from archetypal_triplet.report._plates import (
+    MAX_PLATES,
+    choose_plates,
+    find_effects,
+    list_columns,
+    split_doses,
+)
 from archetypal_triplet.report._strip import draw_run_order
 from archetypal_triplet.report._viewer import pack_plates
 
@@ -30,6 +36,7 @@ def test_numbers_have_a_minus_and_what_is_missing_says_why():
     missing = number(np.nan, reason="too few wells")
     assert (missing.text, missing.title, missing.sort) == ("–", "too few wells", -np.inf)
     assert count(12345.0).text == "12,345"
+    assert number(-0.001).text == "0.00"
     assert count(np.nan).text == text(None).text == text(np.nan).text == "–"
 
 
@@ -39,6 +46,8 @@ def test_an_interval_stands_below_its_value():
     assert cell.picture.startswith("<svg")
     assert 'aria-hidden="true"' in cell.picture
     assert interval(0.5, np.nan, np.nan, scale=(-1, 1)).picture == ""
+    wide = interval(-18.17, -311.06, -0.001)
+    assert (wide.text, wide.below) == ("\u221218.2", "\u2212311 to 0.00")
 
 
 def test_a_picture_of_an_interval_stays_within_its_scale():
@@ -107,10 +116,50 @@ def test_the_axis_is_0_at_the_negative_and_1_at_the_positive_controls(inputs):
     assert choose_axis(inputs) == AXIS
     means = inputs.wells.groupby("Metadata_ControlType")[AXIS].mean()
     np.testing.assert_allclose(means[["negative", "positive"]], [0, 1], atol=1e-9)
-    first, second = choose_responses(inputs)
+
+
+def test_doses_are_fitted_along_all_shares_that_positive_controls_gain(inputs):
     judged = inputs.assay["archetypes"].set_index("archetype")
-    assert first == AXIS
-    assert second == (judged["share_positive"] - judged["share_negative"]).idxmax()
+    expected = [n for n in inputs.shares if judged.loc[n, "share_positive"] > judged.loc[n, "share_negative"]]
+    responses, gained = choose_responses(inputs)
+    assert gained == expected
+    assert responses == [AXIS, *(expected if len(expected) == 1 else [GAINED])]
+    changed = judged.assign(share_negative=0.1, share_positive=[0.2, 0.0, 0.3]).reset_index()
+    both = read_like(inputs, assay=inputs.assay | {"archetypes": changed})
+    assert choose_responses(both) == ([AXIS, GAINED], ["Archetype_0", "Archetype_2"])
+    none = read_like(inputs, assay={})
+    spread = inputs.wells[inputs.shares].std()
+    assert choose_responses(none) == ([AXIS, spread.idxmax()], [])
+
+
+def test_effects_of_position_are_those_of_each_plate(inputs):
+    row = inputs.wells["Metadata_Well"].str[0].map(ord).to_numpy()
+    first = (inputs.wells["Metadata_Plate"] == inputs.wells["Metadata_Plate"].iloc[0]).to_numpy()
+    flat = np.random.default_rng(0).normal(size=len(row))
+    wells = inputs.wells.assign(**{inputs.shares[0]: flat + np.where(first, 3.0 * row, 0.0)})
+    names = sorted(wells["Metadata_Plate"].unique())
+    found = find_effects(read_like(inputs, wells=wells), names)
+    found = found[(found["effect"] == "row") & (found["column"] == inputs.shares[0])].set_index("plate")
+    assert found.loc[names[0], "p_value"] == 0.001
+    assert found.loc[names[1], "p_value"] > 0.05
+    assert find_effects(read_like(inputs, wells=wells.iloc[:0]), names) is None
+
+
+def test_doses_of_two_units_are_drawn_apart(inputs):
+    wells = inputs.wells.rename(columns={"Metadata_Concentration_uM": "Metadata_Concentration"})
+    wells["Metadata_Unit"] = np.where(np.arange(len(wells)) % 3, "nM", "\u00b5M")
+    roles = inputs.roles | {"dose": "Metadata_Concentration", "unit": "Metadata_Unit"}
+    split = split_doses(read_like(inputs, wells=wells, roles=roles))
+    columns = list_columns(split)
+    assert columns[-2:] == ["Concentration in nM", "Concentration in \u00b5M"]
+    assert file_name(columns[-1]) == "concentration_in_um"
+    in_nm = split.wells["Concentration in nM"]
+    dose, is_nm = wells["Metadata_Concentration"], wells["Metadata_Unit"] == "nM"
+    np.testing.assert_array_equal(in_nm, dose.where(is_nm | (dose == 0)))
+    offered = [column["name"] for column in json.loads(pack_plates(split, columns))["columns"]]
+    assert "Metadata_Concentration" not in offered
+    assert set(columns) <= set(offered)
+    assert split_doses(inputs) is inputs
 
 
 def test_of_many_plates_those_with_the_largest_effects_are_drawn(inputs):

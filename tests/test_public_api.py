@@ -132,7 +132,9 @@ def test_importing_the_other_stages_loads_neither_torch_nor_plots(name):
 
 
 def test_looking_at_results_loads_no_network():
-    code = "from archetypal_triplet.report import write_report\nfrom archetypal_triplet.runs import assess_run"
+    code = (
+        "from archetypal_triplet.report import write_report\nfrom archetypal_triplet.runs import assess_run"
+    )
     assert modules_after(code, "torch", "skorch", "bokeh") == []
 
 

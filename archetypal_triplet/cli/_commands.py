@@ -42,11 +42,11 @@ def _run(arguments):
         options["on_nonfinite"] = arguments.on_nonfinite or "raise"
     if arguments.dry_run:
         print("\n".join([*plan(source, **options).lines(), "Dry run: nothing was written."]))
-        return
+        return 0
     result = run(source, **options)
     if not arguments.quiet:
         print(result.summary)
-    _report_after_run(result.folder, arguments)
+    return _report_after_run(result.folder, arguments)
 
 
 def _embed(arguments):
@@ -90,9 +90,14 @@ def _report(arguments):
 def _report_after_run(folder, arguments):
     from archetypal_triplet.report._after_run import report_after_run
 
-    line = "" if arguments.no_report else report_after_run(folder, random_state=arguments.seed)
+    try:
+        line = "" if arguments.no_report else report_after_run(folder, random_state=arguments.seed)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted: no report was written. The results are complete: {folder}", file=sys.stderr)
+        return 130
     if line and not arguments.quiet:
         print(line)
+    return 0
 
 
 def _demo(arguments):
@@ -108,7 +113,7 @@ def _demo(arguments):
     )
     if not arguments.quiet:
         print(result.summary)
-    _report_after_run(result.folder, arguments)
+    return _report_after_run(result.folder, arguments)
 
 
 # by the name that a person types; each returns its exit code, or None for 0

@@ -43,7 +43,10 @@ def report_after_run(folder, *, random_state=0):
         return describe_report(write_report(folder, random_state=random_state))
     except ImportError as error:
         logger.warning("no report was written: %s", error)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        logger.warning("no report was written (the results are complete): %r", error)
+    except Exception as error:  # hours of work have succeeded, whatever it is
+        logger.warning(
+            "no report was written (the results are complete): %r. When its cause is removed: "
+            "archetypal-triplet report %s (with --debug it says where the error arose)", error, folder,
+        )  # fmt: skip
         logger.debug("where it arose", exc_info=True)
     return ""

@@ -4,7 +4,6 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import ATQ_PREFIX
 from archetypal_triplet._utils._frames import embedding_columns
-from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.report._map import bokeh_inline, build_map
 from archetypal_triplet.report._parts import Html, Missing
 from archetypal_triplet.report._projection import compute_projections
@@ -92,7 +91,6 @@ def _label_archetypes(inputs):
     """What a reader sees of a share: the name of the archetype, with the tag that a person gave it."""
     if inputs.tags is None:
         return None
-    import_optional("pandas", extra="report")
     return {
         row.Archetype: f"{row.Archetype.replace('_', ' ')}, {row.Tag.replace('_', ' ')}"
         for row in inputs.tags.itertuples()

@@ -4,6 +4,7 @@ import base64
 import io
 
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet.report._file_names import safe_name
 from archetypal_triplet.report._parts import Figure, Missing
 
 # a picture of many marks is smaller in pixels than in paths
@@ -67,6 +68,7 @@ class FigureWriter:
     def keep(self, name, figure, *, alt, caption=""):
         """Write a figure that is drawn already; arguments and result as in `draw`."""
         matplotlib = import_optional("matplotlib", extra="report")
+        name = safe_name(name)
         self.folder.mkdir(parents=True, exist_ok=True)
         vector, pixels = io.BytesIO(), io.BytesIO()
         with matplotlib.rc_context(_STYLE):

@@ -26,6 +26,11 @@ from archetypal_triplet.screens import read_tags
 _ROLES = ("plate", "well", "controls", "positive_controls", "replicates", "batch", "order")
 _DOSE_WORDS = ("concentration", "dose")
 _UNIT = "Metadata_Unit"
+# what the report cannot do without; older runs may lack the rest
+_NEEDED = {
+    "started_utc": str, "seconds": dict, "seed": int, "device": str, "versions": dict, "input": list,
+    "trained_on": dict, "embedding": dict,
+}  # fmt: skip
 
 
 @dataclass
@@ -124,18 +129,18 @@ def read_inputs(results, *, tags=None, random_state=0):
     FileNotFoundError
         If it does not exist.
     """
-    pd = import_optional("pandas", extra="report")
     folder = Path(results).expanduser().resolve()
     info = read_run_info(folder)
-    rows = pd.read_parquet(folder / "embedding.parquet")
-    archetypes = pd.read_parquet(folder / "archetypes.parquet")
+    _check_info(folder, info)
+    rows, archetypes = _read_table(folder / "embedding.parquet"), _read_table(folder / "archetypes.parquet")
     if tags is not None:
         tags = check_tags(
             tags if hasattr(tags, "columns") else read_tags(tags), archetypes["Archetype"].tolist()
         )
-    named, assumed = _find_roles(folder, info, rows)
+    kept, stale = _read_kept_assay(folder, info)
+    named, assumed = _find_roles(kept, info, rows)
     source = read_results(folder, info["parameters"], named)
-    assay = _read_assay(folder, named, random_state)
+    assay = kept or _compute_assay(folder, named, random_state)
     roles = {**source.roles, **_find_doses(rows)}
     wells = _with_counts(source.wells, source.counts)
     scores, why_none = _score_wells(wells, roles, random_state)
@@ -151,7 +156,7 @@ def read_inputs(results, *, tags=None, random_state=0):
         assay=assay["tables"],
         impossible={**assay["info"]["impossible"], **why_none},
         notes=assay["info"]["notes"],
-        assumed=[*assumed, *_say_doses(roles)],
+        assumed=[*stale, *assumed, *_say_doses(roles)],
         tags=tags,
         quality=source.run_quality,
         counts=_read(folder / "counts.parquet"),
@@ -161,6 +166,25 @@ def read_inputs(results, *, tags=None, random_state=0):
     )
 
 
+def _check_info(folder, info):
+    wrong = [name for name, kind in _NEEDED.items() if not isinstance(info.get(name), kind)]
+    if wrong:
+        raise ValueError(
+            f"results={str(folder)!r}: run.json lacks {', '.join(wrong)}, or holds something else there. It "
+            "was changed by hand, or comes from a version too old for this report. Make the results again."
+        )
+
+
+def _read_table(path):
+    pd = import_optional("pandas", extra="report")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{str(path)!r} cannot be read ({error}). Copy the results again, or make them again."
+        ) from error
+
+
 def _read(path):
     if not path.is_file():
         return None
@@ -168,11 +192,10 @@ def _read(path):
     return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
-def _find_roles(folder, info, rows):
+def _find_roles(kept, info, rows):
     """Take the roles of an assessment that is there, else guess batches and replicates."""
-    if (folder / "qc" / QC_FILE).is_file():
-        known = read_json(folder / "qc" / QC_FILE)["named"]
-        return {name: known.get(name) for name in _ROLES}, []
+    if kept is not None:
+        return {name: kept["info"]["named"].get(name) for name in _ROLES}, []
     named, assumed = dict.fromkeys(_ROLES), []
     batches = [c for c in rows if split_words(c) == ["batch"] and str(c).startswith("Metadata_")]
     if batches and rows[batches[0]].nunique() > 1:
@@ -222,14 +245,30 @@ def _tags_of(tags):
     return read_tags(tags) if Path(tags).is_file() else None
 
 
-def _read_assay(folder, named, random_state):
-    pd = import_optional("pandas", extra="report")
-    if (folder / "qc" / QC_FILE).is_file():
-        place = folder / "qc"
-        info = read_json(place / QC_FILE)
-        names = [name.removesuffix(".parquet") for name in info["files"] if name.endswith(".parquet")]
-        tables = {name: pd.read_parquet(place / f"{name}.parquet") for name in names}
-        return {"info": info, "tables": tables}
+def _read_kept_assay(folder, info):
+    """Read the tables of assay quality in the results; those of another run are no use, which is said."""
+    place = folder / "qc"
+    if not (place / QC_FILE).is_file():
+        return None, []
+    try:
+        kept = read_json(place / QC_FILE)
+        made_for = kept["run"]["started_utc"]
+        names = [Path(name).stem for name in kept["files"] if name.endswith(".parquet")]
+        is_whole = all(isinstance(kept[name], dict) for name in ("named", "impossible", "parameters"))
+        if not is_whole or not all(isinstance(kept[name], list) for name in ("notes", "thresholds")):
+            raise TypeError("it is not that of an assessment")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{str(place / QC_FILE)!r} cannot be used ({error!r}). Make it again: archetypal-triplet qc "
+            f"{folder} --force; or remove the folder qc."
+        ) from error
+    if made_for != info["started_utc"]:
+        said = f"assay quality was computed anew, as the folder qc is of another run ({made_for})"
+        return None, [f"{said}; archetypal-triplet qc --force renews that folder"]
+    return {"info": kept, "tables": {name: _read_table(place / f"{name}.parquet") for name in names}}, []
+
+
+def _compute_assay(folder, named, random_state):
     with tempfile.TemporaryDirectory() as place:
         options = {name: named[name] for name in ("replicates", "batch")}
         found = assess_run(folder, **options, out=Path(place) / "qc", random_state=random_state)

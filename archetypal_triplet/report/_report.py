@@ -1,6 +1,8 @@
 """write_report: a results folder in, one stand-alone page with its figures and tables out."""
 
+import logging
 import os
+import secrets
 import shutil
 import time
 from contextlib import contextmanager
@@ -20,7 +22,10 @@ from archetypal_triplet.report._tables import write_tables
 from archetypal_triplet.runs._read import read_run_info
 from archetypal_triplet.runs._results import check_output_file
 
+logger = logging.getLogger(__name__)
+
 PAGE = "report.html"
+_ENDINGS = (".html", ".htm")
 _KEPT = ("figures", "tables")
 _HERE = Path(__file__).parent
 
@@ -82,6 +87,8 @@ def write_report(
         If `results` does not exist.
     FileExistsError
         If there is a report already and `force` is not set.
+    PermissionError
+        If nothing can be written where the page shall stand.
     ImportError
         If the extra ``report`` is not installed.
 
@@ -115,12 +122,13 @@ def write_report(
     read_run_info(source)  # it is a results folder, before anything is said of the page
     page = _check_page(source / PAGE if out is None else out, force)
     inputs = read_inputs(source, tags=tags, random_state=random_state)
-    with _beside(page) as partial:
+    with _beside(page, force) as partial:
         writer = FigureWriter(partial / "figures")
         made = make_sections(inputs, writer, options, verbose=verbose)
         write_tables(made.sections, partial / "tables")
         content = _render(jinja2, inputs, made, options)
-        (partial / PAGE).write_text(content, encoding="utf-8")
+        # names of files that are no UTF-8 come as surrogates
+        (partial / PAGE).write_text(content, encoding="utf-8", errors="backslashreplace")
     return Bunch(
         path=page,
         folder=page.with_suffix(""),
@@ -150,8 +158,8 @@ def _check_options(*, max_points, thumbnails, title, random_state):
 def _check_page(out, force):
     page = check_output_file(out, force=force)
     folder = page.with_suffix("")
-    if folder == page:
-        raise ValueError(f"out={str(page)!r} has no ending. Name a page, such as report.html.")
+    if page.suffix.lower() not in _ENDINGS:  # --force must never replace a table
+        raise ValueError(f"out={str(page)!r} is no page: its name must end with .html. Try report.html.")
     others = [path.name for path in folder.iterdir() if path.name not in _KEPT] if folder.is_dir() else []
     if others or folder.is_file():
         raise FileExistsError(
@@ -162,21 +170,47 @@ def _check_page(out, force):
 
 
 @contextmanager
-def _beside(page):
+def _beside(page, force):
     """Give a folder to write page, figures and tables to, and put them in place when all went well."""
-    partial = page.with_name(f".{page.stem}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    start = f".{page.stem}.partial-"
+    for left in sorted(path for path in page.parent.iterdir() if path.name.startswith(start)):
+        logger.warning("%s was left by a report that was killed. Remove it if nothing writes to it.", left)
+    # processes of two containers may have the same number
+    own = f"{os.getpid()}-{secrets.token_hex(4)}"
+    partial = page.with_name(f"{start}{own}")
+    try:
+        partial.mkdir()
+    except OSError as error:
+        raise PermissionError(
+            f"out={str(page)!r}: nothing can be written to {str(page.parent)!r} ({error.strerror}). "
+            "Choose another place with --out (out=...)."
+        ) from error
     try:
         yield partial
-        folder, old = page.with_suffix(""), page.with_name(f".{page.stem}.replaced-{os.getpid()}")
-        (partial / PAGE).replace(page)
+        _check_page(page, force)  # somebody else may have written there in the meantime
+        _put_in_place(partial, page, page.with_name(f".{page.stem}.replaced-{own}"))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put_in_place(partial, page, old):
+    """Replace page and folder; after an error in between the older folder stands where it stood."""
+    folder, fresh = page.with_suffix(""), partial.with_name(f"{partial.name}.html")
+    (partial / PAGE).rename(fresh)
+    try:
         if folder.exists():
             folder.rename(old)
         partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        fresh.replace(page)
+    except BaseException:
+        if not partial.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        if old.exists():
+            old.rename(folder)
+        raise
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        fresh.unlink(missing_ok=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _render(jinja2, inputs, made, options):

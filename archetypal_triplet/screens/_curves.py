@@ -157,7 +157,7 @@ def _find_outliers(wells, level, shape, grid, n_parameters):
         if step < _N_HUBER:
             weight = wells.is_well / np.maximum(ratio / _HUBER, 1.0)
         else:
-            weight = wells.is_well * np.maximum(1 - (ratio / _BISQUARE) ** 2, 0.0) ** 2
+            weight = wells.is_well * (1 - np.minimum(ratio / _BISQUARE, 1.0) ** 2) ** 2
     n = wells.is_well.sum(axis=1)
     limit = stats.t.isf(OUTLIER_RISK / (2 * n), np.maximum(n - n_parameters, 1))
     is_outlier = wells.is_well & (ratio > limit[:, None])

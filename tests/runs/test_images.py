@@ -85,7 +85,8 @@ def finished(screen_folder, tmp_path_factory):
 def test_cells_become_a_folder_of_results(finished):
     assert sorted(path.name for path in finished.folder.iterdir()) == [
         "archetypes.parquet", "cells.parquet", "counts.parquet", "embedding.parquet", "map.png",
-        "map_cells.png", "model", "profiles.parquet", "quality.csv", "run.json", "training.csv", "wells.parquet",
+        "map_cells.png", "model", "profiles.parquet", "quality.csv", "run.json", "training.csv",
+        "wells.parquet",
     ]  # fmt: skip
     table = pd.read_parquet(finished.folder / "cells.parquet")
     counts = pd.read_parquet(finished.folder / "counts.parquet")

@@ -24,7 +24,8 @@ def names(folder):
 
 def test_the_results_hold_what_is_promised(finished, profiles):
     assert names(finished.folder) == [
-        "archetypes.parquet", "embedding.parquet", "map.png", "model", "quality.csv", "run.json", "training.csv",
+        "archetypes.parquet", "embedding.parquet", "map.png", "model", "quality.csv", "run.json",
+        "training.csv",
     ]  # fmt: skip
     table = pd.read_parquet(finished.folder / "embedding.parquet")
     assert len(table) == len(profiles)

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from naive import naive_curve_fit, naive_ec50_interval
 from scipy import ndimage
@@ -466,6 +466,7 @@ REASONS = (
     n_vehicle=st.sampled_from([0, 1, 7]),
     kind=st.sampled_from(["cauchy", "binary", "one", "tiny", "step"]),
 )
+@example(seed=7, n_wells=5, n_vehicle=7, kind="binary")
 def test_whatever_the_numbers_an_ec50_lies_in_its_interval_and_the_range_or_there_is_a_reason(
     seed, n_wells, n_vehicle, kind
 ):

@@ -65,6 +65,8 @@ def open_images(results, info=None, *, n_jobs=None):
         found = find_images(results, info, n_jobs)
     except UnavailableError as error:
         return None, str(error)
+    except (KeyError, TypeError, AttributeError) as error:  # run.json was changed by hand
+        return None, f"run.json does not say where the images are ({error!r})"
     return ImageSource(found, results), ""
 
 

@@ -17,6 +17,7 @@ from archetypal_triplet.report._figures import FigureWriter
 from archetypal_triplet.report._file_names import safe_name
 from archetypal_triplet.report._parts import Section, Table
 from archetypal_triplet.report._tables import write_tables
+from archetypal_triplet.report._thumbnails import open_images
 
 DOSE = "Metadata_Concentration_uM"
 
@@ -34,6 +35,7 @@ def write_table_of(frame, folder, name="t"):
 def test_columns_of_any_name_become_files_in_their_folder(change, tmp_path, monkeypatch):
     name = "Metadata_Dose (ug/ml) ../../../" + "x" * 300
     monkeypatch.setattr("archetypal_triplet.report._explore.compute_projections", project)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **options: file.write(b"<svg/>"))
     result = write_report(change(lambda table: table.rename(columns={DOSE: name}), keep_qc=True))
     stems = [path.stem for path in (result.folder / "figures").iterdir()]
     assert any(stem.startswith("plates_dose_") for stem in stems)
@@ -90,9 +92,9 @@ def test_dates_and_lists_in_columns_are_shown_as_text(change, quick):
 
 def test_names_of_files_that_are_no_utf8_do_not_stop_the_page(change, quick):
     folder = change(keep_qc=True)
-    more = {"file": "caf\udce9.csv", "sha256": "", "of": "the file"}
+    more = {"file": "plate\udce91.csv", "sha256": "", "of": "the file"}
     edit_json(folder / "run.json", lambda info: info["input"].append(more))
-    assert "caf\\udce9.csv" in write_report(folder).path.read_text(encoding="utf-8")
+    assert "plate\\udce91.csv" in write_report(folder).path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,13 @@ def test_a_damaged_table_is_named(change):
     (folder / "archetypes.parquet").write_bytes(b"PAR1")
     with pytest.raises(ValueError, match=r"archetypes\.parquet' cannot be read .* Copy the results again"):
         write_report(folder)
+
+
+@pytest.mark.parametrize("images", ["all", {"stages": {}}, {"stages": {"cells": 3}}])
+def test_images_that_run_json_does_not_place_have_a_reason(tmp_path, images):
+    source, reason = open_images(tmp_path, {"images": images, "parameters": {}})
+    assert source is None
+    assert "run.json does not say where the images are" in reason
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"run": {}}'])

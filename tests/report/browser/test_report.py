@@ -161,6 +161,16 @@ def test_the_page_is_as_wide_as_the_window(any_report):
         assert wide == [], f"wider than {width} pixels"
 
 
+def test_tables_of_controls_and_archetypes_fit_the_window(browser, report_of):
+    page = open_report(browser, report_of("wells"))
+    for width in (1400, 800):
+        page.set_window(width, 900)
+        page.js("return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
+        cut = page.js("""return [...document.querySelectorAll("#overview .table, #archetypes .table")].filter(
+            (node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.ariaLabel)""")
+        assert cut == [], f"cut at {width} pixels"
+
+
 def test_landmarks_language_and_names(any_report):
     """What a screen reader goes by."""
     about = any_report.js("""return {

@@ -185,7 +185,7 @@ def _stand_out(inputs):
     marked = [line.removeprefix("! ") for line in lines if line.startswith("! ")]
     marked = [_say_plainly(line[:1].upper() + line[1:]) for line in marked]
     if not marked:
-        marked = ["Nothing of what was tested: neither positions, drift, archetypes, fields nor controls."]
+        marked = ["Nothing in what could be tested; what could not has its reason in its section."]
     return Lines("What stands out", marked)
 
 

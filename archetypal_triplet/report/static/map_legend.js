@@ -43,8 +43,9 @@ function drawScale(scale, palette) {
   const bar = element("div", { class: "atm-gradient", style: `background: linear-gradient(to top, ${stops.join(",")})` });
   const said = `${scale.title}: from ${formatEnd(scale.low)} (dark) to ${formatEnd(scale.high)} (bright)`;
   const notes = [scale.log ? "Logarithmic." : null];
-  if (scale.below + scale.above)
-    notes.push(`${(scale.below + scale.above).toLocaleString("en")} values beyond the ends have the color of the end.`);
+  const n = scale.below + scale.above;
+  if (n)
+    notes.push(`${n.toLocaleString("en")} ${n === 1 ? "value beyond the ends has" : "values beyond the ends have"} the color of the end.`);
   return element(
     "div",
     { class: "atm-scale" },

@@ -29,7 +29,7 @@ from archetypal_triplet.report._thumbnails import purest_images
 N_IMAGES = 8
 N_MOVERS = 6
 IMAGE_SIZE = 96
-MAX_PLATES = 12  # columns of the table of shares
+MAX_PLATES = 8  # columns of the table of shares, which fit 1400 pixels
 MAX_CORNERS = 12  # of the polygon
 _OPTIONAL = ("tag", "artifact", "stability", "positive", "negative")  # left out where no archetype has one
 

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from archetypal_triplet._utils._columns import PLATE
 from archetypal_triplet._utils._frames import check_columns_exist, count_of, select_rows
 from archetypal_triplet._utils._groups import group_means
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet.qc._positions import compute_combined_p, draw_permutations
@@ -30,7 +31,8 @@ def order_plates(table, plate, order):
     plate : str
         Column that names the plate.
     order : str or None
-        Column with the time or number of the plate in the run, one value a plate; None sorts the names.
+        Column with the time or number of the plate in the run, one value a plate; None takes the
+        natural order of the names.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def order_plates(table, plate, order):
     """
     names = table[plate].astype(str)
     if order is None:
-        return sorted(names.unique())
+        return sorted(names.unique(), key=natural_key)
     check_columns_exist(table, [order], parameter="order")
     distinct = table[[order]].assign(plate=names).drop_duplicates()
     twice = distinct["plate"].duplicated(keep=False)
@@ -144,8 +146,8 @@ def compute_plate_drift(
     plate : str, default="Metadata_Plate"
         Column that names the plate.
     order : str or None, default=None
-        Column that says when a plate was run: a time or a number, one value a plate. None takes the order of
-        the plates' names.
+        Column that says when a plate was run: a time or a number, one value a plate. None takes the
+        natural order of the plates' names.
     features : list of str or None, default=None
         Columns to follow; None takes ``Embedding_*``, or where there are none all numbers that are neither
         metadata nor shares.

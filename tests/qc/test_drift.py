@@ -61,6 +61,14 @@ def test_the_order_is_that_of_the_column():
         follow(table.assign(Metadata_Time=np.arange(len(table))), order="Metadata_Time")
 
 
+def test_without_a_column_the_second_week_comes_before_the_tenth():
+    table = make_run(4, drift=3.0)
+    number = table["Metadata_Plate"].str[1:].astype(int)
+    found = follow(table.assign(Metadata_Plate=number.map("Week{}".format)))
+    assert found["plate"].iloc[1:].tolist() == [f"Week{i}" for i in sorted(number.unique())]
+    assert found.loc[0, "size"] == pytest.approx(3, abs=0.6)
+
+
 def test_units_do_not_matter():
     table = make_run(5, drift=1.0)
     columns = list(table.columns[:4])

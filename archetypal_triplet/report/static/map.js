@@ -373,16 +373,17 @@ class PhenotypeMap {
     acts[event.key]();
   }
 
-  // the middle and the scale stay
+  // the middle stays, and the magnification against the whole map, so that a window that is smaller for a while
+  // (a dialog, a printer) leaves no trace
   onResize() {
     const [width, height] = this.size;
     const next = [this.view.width, this.view.height];
     if (width === next[0] && height === next[1]) return;
-    const unit = ((this.view.xr.end - this.view.xr.start) / width) * Math.max(width / next[0], height / next[1]);
+    const magnification = (this.home * width) / (this.view.xr.end - this.view.xr.start);
     const [x, y] = [(this.view.xr.start + this.view.xr.end) / 2, (this.view.yr.start + this.view.yr.end) / 2];
     this.size = next;
-    this.view.look(x, y, unit);
-    this.home = this.home * Math.max(width / next[0], height / next[1]);
+    this.home = this.view.unitFor(this.buckets.box);
+    this.view.look(x, y, this.home / magnification);
   }
 }
 

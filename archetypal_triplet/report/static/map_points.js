@@ -95,15 +95,19 @@ class View {
     this.yr.setv({ start: y - h, end: y + h });
   }
 
-  // a box with a margin; never closer than `closest` units a pixel
-  fit(box, closest = 0) {
+  // units a pixel at which a box with a margin fills the drawing
+  unitFor(box) {
     const margin = 28;
     const unit = Math.max(
       (box.x1 - box.x0) / Math.max(1, this.width - 2 * margin),
       (box.y1 - box.y0) / Math.max(1, this.height - 2 * margin),
-      closest,
     );
-    this.look((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, unit || 1 / this.width);
+    return unit || 1 / this.width;
+  }
+
+  // never closer than `closest` units a pixel
+  fit(box, closest = 0) {
+    this.look((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, Math.max(this.unitFor(box), closest));
   }
 
   zoom(factor) {

@@ -136,6 +136,19 @@ def test_points_are_drawn_where_the_table_says(page, planes):
             np.testing.assert_allclose(faded / faded.max(), wanted / wanted.max(), atol=0.12)
 
 
+def test_a_window_that_is_small_for_a_while_leaves_no_trace(page):
+    def find_range(width, height):
+        page.set_window(width, height)
+        page.js("return new Promise((done) => setTimeout(done, 400))")
+        return page.js(f"return {MAP}.range")
+
+    size = page.js("return [innerWidth, innerHeight]")
+    before = find_range(*size)
+    for small in ((420, 500), (300, 400)):
+        assert not np.allclose(find_range(*small), before, rtol=0.02)
+        np.testing.assert_allclose(find_range(*size), before, rtol=1e-6)
+
+
 def test_pointing_at_a_dot_shows_its_picture_and_its_name(page, table, pictures):
     for row in (0, 16, 100, 166, 299):
         page.move(5, 5)

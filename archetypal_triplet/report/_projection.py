@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from archetypal_triplet._utils._random import draw_seed, own_random_state
 from archetypal_triplet.plotting._choices import project_to_plane
@@ -137,7 +138,8 @@ def _project_umap(embedding, plane, max_fit, random_state):
         n_jobs=1,
     )
     drawn = np.empty((n, 2), dtype=np.float32)
-    with warnings.catch_warnings():
+    # numba sets the number of OpenMP threads of the whole process; without limits this only restores it
+    with threadpool_limits(limits=None), warnings.catch_warnings():
         # that a seed costs threads is known; that small or repeated data part the graph is seen on the map
         warnings.simplefilter("ignore")
         drawn[rows] = reducer.fit_transform(embedding[rows])

@@ -1,5 +1,7 @@
 """compute_projections: UMAP beside principal components."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -125,3 +127,23 @@ def test_errors_say_what_is_wrong(groups):
         compute_projections(X)
     with pytest.raises(ValueError, match=r"max_fit=4 is too few rows to fit\. Allowed: 5 or more"):
         compute_projections(groups[0], max_fit=4)
+
+
+THREADS = """
+import numpy as np
+import torch
+from archetypal_triplet.report._projection import compute_projections
+
+before = torch.get_num_threads()
+found = compute_projections(np.random.default_rng(0).normal(size=(60, 8)))
+print("UMAP" in found, before, torch.get_num_threads())
+"""
+
+
+def test_the_threads_of_the_process_are_as_before():
+    """Training has the same bits for the same number of threads: a map drawn before must not change it."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["True", "1", "1"]

@@ -206,3 +206,15 @@ class InstanceBatches(LabelBatches):
         n_pairs = min(self.labels_per_batch * self.samples_per_label // 2, len(self))
         rows = np.repeat(self.rng.choice(len(self), n_pairs, replace=False), 2)
         return rows, rows
+
+
+class TwoViewBatches(LabelBatches):
+    """Batches of P x K samples with labels, each of which is there twice, one after the other.
+
+    Parameters are those of :class:`LabelBatches`.
+    """
+
+    def draw(self):
+        """Draw the rows of one batch, each of them twice, and their labels."""
+        rows, labels = super().draw()
+        return rows.repeat(2), labels.repeat(2)

@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from archetypal_triplet.triplets._mining import mine_triplets
 
+# the instance term divides cosines by it: below, only the nearest samples count
+TEMPERATURE = 0.2
+
 
 class _TripletLosses(torch.autograd.Function):
     """Losses of triplets and their mean; the way back goes through the chosen rows only.
@@ -95,8 +98,40 @@ def compute_keep_loss(embedding, inputs):
     return (difference.square().sum() - difference.diagonal().square().sum()) / max(1, b * (b - 1))
 
 
+def compute_instance_loss(embedding, temperature=TEMPERATURE):
+    """How well each view's twin is told from the other views of a batch.
+
+    For the view z_i with the twin z_j and s the temperature::
+
+        loss = mean over i of -log(exp(z_i z_j / s) / sum over k other than i of exp(z_i z_k / s))
+
+    Labels do not count: samples of one label are told apart too, so what differs among them is kept.
+
+    Parameters
+    ----------
+    embedding : Tensor of shape (2 n, embedding_dim)
+        Unit vectors; rows 2 i and 2 i + 1 are the two views of one sample, and every sample is there once.
+    temperature : float
+        What cosines are divided by.
+
+    Returns
+    -------
+    Tensor, scalar, float32
+        The loss: log(2 n - 1) where nothing is told apart.
+
+    References
+    ----------
+    T. Chen, S. Kornblith, M. Norouzi, G. Hinton. A simple framework for contrastive learning of visual
+    representations. ICML 2020, section 2.1.
+    """
+    rows = embedding.float()
+    cosines = (rows @ rows.T / temperature).fill_diagonal_(-torch.inf)
+    twins = torch.arange(len(rows), device=rows.device).bitwise_xor(1)
+    return functional.cross_entropy(cosines, twins)
+
+
 class TripletCriterion(nn.Module):
-    """Mining, triplet loss and keep term as one torch module.
+    """Mining, triplet loss, keep term and instance term as one torch module.
 
     Parameters
     ----------
@@ -110,17 +145,20 @@ class TripletCriterion(nn.Module):
         Any ``(embedding, labels) -> scalar`` in the triplet loss's place: a class or `functools.partial` is
         called without arguments to make one; a torch module is copied, so that its weights, if it has any,
         are trained without changing the caller's object.
+    instance_weight : float
+        Weight of :func:`compute_instance_loss`.
     """
 
-    def __init__(self, mining="semihard", margin=0.2, keep_weight=0.0, criterion=None):
+    def __init__(self, mining="semihard", margin=0.2, keep_weight=0.0, criterion=None, instance_weight=0.0):
         super().__init__()
         self.mining = mining
         self.margin = margin
         self.keep_weight = keep_weight
+        self.instance_weight = instance_weight
         self.criterion = build_criterion(criterion)
 
     def forward(self, embedding, labels, inputs=None, groups=None, generator=None):
-        """Return (total loss, its triplet part, share of triplets with a loss above 0)."""
+        """Return (total loss, its part from labels, share of triplets with a loss above 0)."""
         if self.criterion is not None:
             main = self.criterion(embedding.float(), labels)
             _check_scalar(main)
@@ -130,6 +168,8 @@ class TripletCriterion(nn.Module):
         total = main
         if self.keep_weight:
             total = main + self.keep_weight * compute_keep_loss(embedding, inputs)
+        if self.instance_weight:
+            total = total + self.instance_weight * compute_instance_loss(embedding)
         return total, main.detach(), active
 
     def _compute_loss(self, embedding, labels, groups, generator):

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 
 from archetypal_triplet.triplets._augment import ImageAugmentation
-from archetypal_triplet.triplets._batches import InstanceBatches, LabelBatches
+from archetypal_triplet.triplets._batches import InstanceBatches, LabelBatches, TwoViewBatches
 from archetypal_triplet.triplets._checkpoint import Checkpoint, compute_fingerprint
 from archetypal_triplet.triplets._encoders import UnitLengthEncoder
 from archetypal_triplet.triplets._images import ImageInputs, ImageRows
 from archetypal_triplet.triplets._inputs import standardize
-from archetypal_triplet.triplets._instances import TwoViewBatches, TwoViewCriterion
 from archetypal_triplet.triplets._labels import encode_labels
 from archetypal_triplet.triplets._losses import TripletCriterion
 from archetypal_triplet.triplets._net import STEPS_PER_ROUND, Perturbation, TrainingLoop, TripletNet
@@ -106,19 +105,17 @@ def make_net(embedder, in_shape, *, keep_weight, device):
         The net.
     """
     _check_callbacks(embedder.callbacks)
-    criterion = {"criterion": TripletCriterion}
-    if embedder.instance_weight:
-        criterion = {"criterion": TwoViewCriterion, "criterion__instance_weight": embedder.instance_weight}
     return TripletNet(
         UnitLengthEncoder,
         module__in_shape=tuple(in_shape),
         module__embedding_dim=embedder.embedding_dim,
         module__factory=embedder.module,
         module__factory_kwargs=embedder.module_kwargs,
-        **criterion,
+        criterion=TripletCriterion,
         criterion__mining=embedder.mining,
         criterion__margin=embedder.margin,
         criterion__keep_weight=keep_weight,
+        criterion__instance_weight=embedder.instance_weight,
         criterion__criterion=embedder.criterion,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=embedder.weight_decay,

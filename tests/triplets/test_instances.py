@@ -6,8 +6,8 @@ import torch
 from sklearn.datasets import make_blobs
 
 from archetypal_triplet import TripletEmbedder
-from archetypal_triplet.triplets._instances import TwoViewBatches, TwoViewCriterion, compute_instance_loss
-from archetypal_triplet.triplets._losses import TripletCriterion
+from archetypal_triplet.triplets._batches import TwoViewBatches
+from archetypal_triplet.triplets._losses import TripletCriterion, compute_instance_loss
 
 
 def make(**params):
@@ -58,7 +58,7 @@ def test_the_weight_scales_what_is_added_to_the_loss_of_labels():
     alone, main, active = TripletCriterion("batch_hard")(rows, labels)
     added = compute_instance_loss(rows)
     for weight in (0.5, 2.0):
-        found = TwoViewCriterion(weight, mining="batch_hard")(rows, labels)
+        found = TripletCriterion("batch_hard", instance_weight=weight)(rows, labels)
         assert found[0].item() == pytest.approx((alone + weight * added).item())
         assert (found[1].item(), found[2].item()) == (main.item(), active.item())
 

@@ -9,7 +9,6 @@ from scipy import sparse
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -19,6 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._utils._random import own_random_state
 from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
 from ._rows import Rows
@@ -256,7 +256,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             n_threads=effective_n_threads(self.n_jobs),
             n_failures=EXCHANGE_FAILURES if self.exchange else 0,
         )
-        rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
+        rng = own_random_state(self.random_state)
         best = solve(rows, None if np.all(weight == 1.0) else weight, center, plan, rng)
         self._store(X, rows, kept, center, best)
         return X

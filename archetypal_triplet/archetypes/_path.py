@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
+from .._utils._random import own_random_state
 from ._estimator import ArchetypalAnalysis
 from ._tools import match_archetypes
 
@@ -169,7 +170,7 @@ def archetype_stability(estimator, X, *, n_repeats=8, subsample=0.8, random_stat
             f"subsample={subsample} must be in (0, 1] and leave at least n_archetypes={len(Z)} of the "
             f"{len(X)} samples."
         )
-    rng = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    rng = own_random_state(random_state)
     spread = max(float(np.sqrt(np.mean(np.sum((Z - Z.mean(axis=0)) ** 2, axis=1)))), np.finfo(float).tiny)
     distances = np.empty((n_repeats, len(Z)))
     for repeat in range(n_repeats):

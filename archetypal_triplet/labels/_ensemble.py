@@ -5,11 +5,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
-from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
+from archetypal_triplet._utils._random import own_random_state
 from archetypal_triplet.labels._rows import check_rows
 
 _CURE = (
@@ -157,8 +158,7 @@ class EnsembleLabeler(BaseEstimator):
             )
         check_rows(X)
         validate_data(self, X, skip_check_array=True)
-        # None means fresh entropy here: the global generator is neither read nor moved on
-        rng = np.random.RandomState() if self.random_state is None else check_random_state(self.random_state)
+        rng = own_random_state(self.random_state)
         self.params_ = self._draw_params(rng)
         labelers = [_with_params(self.labeler, params, rng) for params in self.params_]
         rows = [self._draw_rows(_num_samples(X), rng) for _ in labelers]

@@ -64,11 +64,6 @@ def estimate_plate_shifts(X, is_positive, plates):
     return share * (means - grand)
 
 
-def center_plates(X, is_positive, plates):
-    """Take away the shift of every plate that `estimate_plate_shifts` finds."""
-    return X - estimate_plate_shifts(X, is_positive, plates)[plates]
-
-
 def fit_reduction(X, n_components):
     """Learn to standardize the columns, drop constant ones, and keep principal components (None: all).
 

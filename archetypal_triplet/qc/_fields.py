@@ -45,6 +45,13 @@ def scale_robustly(values):
     return np.clip(centered / np.where(spread > 0, spread, 1.0), -_CLIP, _CLIP)
 
 
+def _group_by_size(codes):
+    """Rows of the groups of 2, 3, ... rows: for each size that occurs an array (n_groups, size)."""
+    order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
+    starts = np.cumsum(counts) - counts
+    return [order[starts[counts == n][:, None] + np.arange(n)] for n in np.unique(counts[counts > 1])]
+
+
 def compute_sibling_deviations(values, codes):
     """Difference of each row to the median of the other rows of its group; NaN for rows alone in theirs.
 
@@ -61,11 +68,8 @@ def compute_sibling_deviations(values, codes):
         Deviations.
     """
     deviations = np.full(values.shape, np.nan)
-    order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
-    starts = np.cumsum(counts) - counts
-    for n in np.unique(counts[counts > 1]):
-        members = order[starts[counts == n][:, None] + np.arange(n)]
-        for i in range(n):
+    for members in _group_by_size(codes):
+        for i in range(members.shape[1]):
             others = np.delete(members, i, axis=1)
             deviations[members[:, i]] = values[members[:, i]] - np.median(values[others], axis=1)
     return deviations
@@ -97,10 +101,8 @@ def compute_well_deviations(values, codes):
     elsewhere, and a covariance of 1 / n with each of them.
     """
     deviations = np.full(values.shape, np.nan)
-    order, counts = np.argsort(codes, kind="stable"), np.bincount(codes)
-    starts = np.cumsum(counts) - counts
-    for n in np.unique(counts[counts > 1]):
-        members = order[starts[counts == n][:, None] + np.arange(n)]
+    for members in _group_by_size(codes):
+        n = members.shape[1]
         n_median = n if n % 2 else n - 1
         variance = 1 + np.pi / (2 * n_median + np.pi - 2) - (2 / n if n % 2 else 0)
         usual = np.median(values[members], axis=1) if n % 2 else None

@@ -6,7 +6,15 @@ import numpy as np
 from sklearn.ensemble import IsolationForest
 from sklearn.utils._param_validation import Interval, validate_params
 
-from archetypal_triplet._utils._columns import FLAG_REASON, IS_FLAGGED, ISOLATION, PLATE, WELL, WELL_DISTANCE
+from archetypal_triplet._utils._columns import (
+    FLAG_REASON,
+    IS_FLAGGED,
+    ISOLATION,
+    PLATE,
+    WELL,
+    WELL_DISTANCE,
+    is_metadata,
+)
 from archetypal_triplet._utils._frames import check_columns_exist
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
@@ -294,7 +302,7 @@ def compute_field_scores(X, *, groups=(PLATE, WELL), features=None, threshold=3.
     place = np.cumsum(has_siblings) - 1
     for row in np.flatnonzero(is_flagged):
         reasons[row] = _say_reason(z[row], scaled[place[row]], features)
-    found = table[[c for c in table.columns if str(c).startswith("Metadata_")]].copy()
+    found = table[[c for c in table.columns if is_metadata(c)]].copy()
     return found.assign(
         **{WELL_DISTANCE: distance, ISOLATION: isolation, IS_FLAGGED: is_flagged, FLAG_REASON: reasons}
     )

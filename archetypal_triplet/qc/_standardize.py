@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils._param_validation import validate_params
 
-from archetypal_triplet._utils._columns import PLATE
+from archetypal_triplet._utils._columns import PLATE, is_metadata
 from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import plate_codes
@@ -85,7 +85,7 @@ def compute_standardized_features(X, *, plate=PLATE, negative=None, features=Non
         if np.bincount(plates[chosen], minlength=plates.max() + 1).min() >= MIN_PLATE_CONTROLS:
             reference = chosen
     scaled = pd.DataFrame(_standardize(values, plates, reference), columns=names, index=table.index)
-    metadata = [c for c in table.columns if str(c).startswith("Metadata_") and c not in names]
+    metadata = [c for c in table.columns if is_metadata(c) and c not in names]
     return pd.concat([table[metadata], scaled], axis=1)
 
 

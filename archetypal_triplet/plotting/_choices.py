@@ -48,11 +48,17 @@ def compute_dominant_archetype(table):
     return np.where(np.isnan(shares).any(axis=1), MISSING, dominant)
 
 
+def take_control_type(table):
+    """Kinds of controls of the rows of a table; None where it has no such column, or is an array."""
+    has_controls = is_frame(table) and CONTROL_TYPE in table.columns
+    return np.asarray(table[CONTROL_TYPE]) if has_controls else None
+
+
 def choose_color(table, color):
     """Values by which to color the rows of a table, and what they are called."""
     if color is None:
-        has_controls = is_frame(table) and CONTROL_TYPE in table.columns
-        return (np.asarray(table[CONTROL_TYPE]), CONTROL_TYPE) if has_controls else (None, None)
+        control_type = take_control_type(table)
+        return control_type, None if control_type is None else CONTROL_TYPE
     if isinstance(color, str):
         if not is_frame(table):
             raise ValueError(f"color={color!r} is a column, but X is an array. Pass one value a row.")

@@ -1,11 +1,8 @@
 """A map of an embedding: its two widest directions, colored by what is known of the samples."""
 
-import numpy as np
-
-from archetypal_triplet._utils._columns import CONTROL_TYPE
-from archetypal_triplet._utils._frames import as_pandas, embedding_columns, is_frame
+from archetypal_triplet._utils._frames import as_pandas, embedding_columns
 from archetypal_triplet.plotting._axes import get_axes
-from archetypal_triplet.plotting._choices import choose_color, project_to_plane
+from archetypal_triplet.plotting._choices import choose_color, project_to_plane, take_control_type
 from archetypal_triplet.plotting._points import PointCloud
 
 
@@ -133,7 +130,7 @@ class EmbeddingMapDisplay:
             explained_variance_ratio=shares,
             color=values,
             color_name=name,
-            control_type=np.asarray(table[CONTROL_TYPE]) if CONTROL_TYPE in table.columns else None,
+            control_type=take_control_type(table),
             max_categories=max_categories,
         )
         return display.plot(ax=ax, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend)
@@ -198,13 +195,12 @@ class EmbeddingMapDisplay:
             )
         coordinates, shares = project_to_plane(estimator.transform(X))
         values, name = choose_color(X, color)
-        has_controls = is_frame(X) and CONTROL_TYPE in X.columns
         display = cls(
             coordinates,
             explained_variance_ratio=shares,
             color=values,
             color_name=name,
-            control_type=np.asarray(X[CONTROL_TYPE]) if has_controls else None,
+            control_type=take_control_type(X),
             max_categories=max_categories,
         )
         return display.plot(ax=ax, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend)

@@ -1,7 +1,5 @@
 """The picture of a run: one map of the embedding, several colorings."""
 
-import numpy as np
-
 from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, COMPOUND, CONTROL_TYPE
 from archetypal_triplet._utils._frames import as_pandas, embedding_columns
 from archetypal_triplet._utils._optional import import_optional
@@ -11,6 +9,7 @@ from archetypal_triplet.plotting._choices import (
     clip_label,
     project_to_plane,
     shorten_name,
+    take_control_type,
 )
 from archetypal_triplet.plotting._embedding_map import EmbeddingMapDisplay
 
@@ -69,7 +68,7 @@ def plot_run_overview(table, *, color=None, path=None):
     table = as_pandas(table)
     figure_module = import_optional("matplotlib.figure", extra="screens")
     coordinates, shares = project_to_plane(table[embedding_columns(table)].to_numpy())
-    control_type = np.asarray(table[CONTROL_TYPE]) if CONTROL_TYPE in table.columns else None
+    control_type = take_control_type(table)
     panels = _choose_panels(table, color)
     n_columns = min(len(panels), _MAX_COLUMNS)
     n_rows = -(-len(panels) // n_columns)

@@ -4,11 +4,11 @@ import textwrap
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CONTROL_TYPE
-from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, is_frame
+from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX
+from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of
 from archetypal_triplet._utils._roles import as_names
 from archetypal_triplet.plotting._axes import MUTED, get_axes, get_size
-from archetypal_triplet.plotting._choices import choose_color, clip_label
+from archetypal_triplet.plotting._choices import choose_color, clip_label, take_control_type
 from archetypal_triplet.plotting._points import PointCloud
 
 MAX_CORNERS = 12
@@ -151,7 +151,7 @@ class SimplexDisplay:
             names=archetypes if names is None else names,
             color=values,
             color_name=name,
-            control_type=np.asarray(table[CONTROL_TYPE]) if CONTROL_TYPE in table.columns else None,
+            control_type=take_control_type(table),
             max_categories=max_categories,
         )
         return display.plot(ax, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend)
@@ -218,13 +218,12 @@ class SimplexDisplay:
                 "ArchetypalAnalysis, or a Pipeline that ends in one."
             )
         values, name = choose_color(X, color)
-        has_controls = is_frame(X) and CONTROL_TYPE in X.columns
         display = cls(
             np.asarray(estimator.transform(X), dtype=np.float64),
             names=names,
             color=values,
             color_name=name,
-            control_type=np.asarray(X[CONTROL_TYPE]) if has_controls else None,
+            control_type=take_control_type(X),
             max_categories=max_categories,
         )
         return display.plot(ax, size=size, alpha=alpha, cmap=cmap, norm=norm, legend=legend)

@@ -21,6 +21,14 @@ UNLABELED = "unlabeled"
 NEUTRAL = (OTHER, MISSING, UNLABELED, "None", "none", "nan", "unknown", "Unknown", "")
 
 
+def to_kinds(control_type, shape):
+    """Kind of control of every sample or well; "sample" where it is none."""
+    if control_type is None:
+        return np.full(shape, "sample")
+    kinds = np.asarray(control_type).astype(str)
+    return np.where(np.isin(kinds, list(CONTROL_MARKERS)), kinds, "sample")
+
+
 def is_categorical(values, max_categories):
     """Tell whether a column is drawn in classes: text, booleans, or few whole numbers."""
     values = np.asarray(values)

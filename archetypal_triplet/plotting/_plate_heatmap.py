@@ -26,6 +26,7 @@ from archetypal_triplet.plotting._palette import (
     MISSING,
     OTHER_COLOR,
     assign_colors,
+    to_kinds,
 )
 from archetypal_triplet.plotting._plate_grid import MAX_CLASSES, read_effects, read_grid
 
@@ -257,12 +258,12 @@ class PlateHeatmapDisplay:
     def _draw_classes(self, labels, legend):
         pd = import_optional("pandas", extra="screens")
         has_value = ~(pd.isna(self.values) | np.isin(labels, ["", MISSING]))
-        kinds = self._kinds(labels.shape)
+        kinds = to_kinds(self.control_type, labels.shape)[has_value]
         if self.name == CONTROL_TYPE:
-            shown = np.where(kinds == "", "sample", kinds)[has_value]
+            shown = kinds
             colors = {kind: color for kind, color in CONTROL_COLORS.items() if (shown == kind).any()}
         else:
-            is_control, strength = kinds[has_value] != "", np.zeros(has_value.sum())
+            is_control, strength = kinds != "sample", np.zeros(has_value.sum())
             is_control &= not is_control.all()  # nothing would be left to color
             shown, colors = assign_colors(labels[has_value], is_control, strength, MAX_CLASSES)
         to_rgba = import_optional("matplotlib.colors", extra="screens").to_rgba
@@ -280,19 +281,13 @@ class PlateHeatmapDisplay:
             self.legend_ = draw_side_legend(self.ax_, handles, clip_label(shorten_name(self.name)))
         return [], has_value
 
-    def _kinds(self, shape):
-        if self.control_type is None:
-            return np.full(shape, "")
-        kinds = np.asarray(self.control_type).astype(str)
-        return np.where(np.isin(kinds, list(CONTROL_MARKERS)), kinds, "")
-
     def _well_points(self, shape):
         """Side of a well in points, about."""
         return max(float(((get_size(self.ax_) - _ROUND_PLATE) / shape[::-1]).min()), 1.0)
 
     def _draw_controls(self, shape):
         """Frame the controls and put their marker into them."""
-        kinds, side, handles = self._kinds(shape), self._well_points(shape), []
+        kinds, side, handles = to_kinds(self.control_type, shape), self._well_points(shape), []
         width = float(np.clip(side / 14.0, 0.4, 1.4))
         for kind, marker in CONTROL_MARKERS.items():
             rows, columns = np.nonzero(kinds == kind)

@@ -26,6 +26,7 @@ from archetypal_triplet.plotting._palette import (
     assign_colors,
     compute_point_style,
     is_categorical,
+    to_kinds,
 )
 
 
@@ -93,7 +94,7 @@ class PointCloud:
             "size": default_size if size is None else size,
             "alpha": default_alpha if alpha is None else alpha,
         }
-        kinds, colorbar = self.kinds(), None
+        kinds, colorbar = to_kinds(self.control_type, len(self.coordinates)), None
         if self.color is None or is_categorical(self.color, self.max_categories):
             labels, colors, handles = self._compute_classes(kinds)
             self._scatter(ax, kinds, style, c=colors, below=np.isin(labels, [*NEUTRAL, "sample"]))
@@ -118,13 +119,6 @@ class PointCloud:
             return None, None
         title = clip_label(shorten_name(self.color_name)) if colorbar is None else None
         return draw_side_legend(ax, [*handles, *self._list_markers(kinds, handles)], title), colorbar
-
-    def kinds(self):
-        """Kind of control of every sample; "sample" where it is none."""
-        if self.control_type is None:
-            return np.full(len(self.coordinates), "sample")
-        kinds = np.asarray(self.control_type).astype(str)
-        return np.where(np.isin(kinds, list(CONTROL_MARKERS)), kinds, "sample")
 
     def _compute_classes(self, kinds):
         """Label and color of every point, and entries of the legend."""

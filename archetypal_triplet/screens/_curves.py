@@ -10,9 +10,8 @@ import numpy as np
 from scipy import special, stats
 
 HILL_LIMITS = (0.25, 10.0)
-MARGIN_DECADES = (
-    1.0  # how far beyond the tested range an EC50 is looked for, to be able to say that it lies there
-)
+# how far beyond the tested range an EC50 is looked for, to be able to say that it lies there
+MARGIN_DECADES = 1.0
 N_EC50, N_HILL = 48, 12
 N_PARAMETERS = 4
 OUTLIER_RISK = 0.01  # chance that any well of a compound without outliers is set aside
@@ -81,17 +80,22 @@ def _number_levels(wells):
     return np.concatenate([np.zeros((len(steps), 1), dtype=int), np.cumsum(steps, axis=1)], axis=1)
 
 
-def _sum_up(wells, level, weight):
+def _sum_levels(level, *values):
+    """Sums (n_compounds, n_levels) over the wells of one dose, of each of `values` (n_compounds, n_wells)."""
     n, n_levels = len(level), int(level.max()) + 1
     flat = (level + n_levels * np.arange(n)[:, None]).ravel()
+    return [np.bincount(flat, v.ravel(), n * n_levels).reshape(n, n_levels) for v in values]
+
+
+def _sum_up(wells, level, weight):
     total = weight.sum(axis=1) + wells.vehicle_weight
     mean = ((weight * wells.response).sum(axis=1) + wells.vehicle_weight * wells.vehicle) / total
     centered = wells.response - mean[:, None]
     squares = (weight * centered**2).sum(axis=1) + wells.vehicle_weight * (wells.vehicle - mean) ** 2
-    dose = np.zeros(n * n_levels)
-    dose[flat] = wells.dose.ravel()
-    sums = (np.bincount(flat, v.ravel(), n * n_levels) for v in (weight, weight * centered))
-    return _Sums(*(v.reshape(n, n_levels) for v in (dose, *sums)), total, mean, squares)
+    sums = _sum_levels(level, weight, weight * centered)
+    dose = np.zeros_like(sums[0])
+    np.put_along_axis(dose, level, wells.dose, axis=1)
+    return _Sums(dose, *sums, total, mean, squares)
 
 
 def _evaluate(sums, shape):
@@ -168,10 +172,7 @@ def _find_outliers(wells, level, shape, grid, n_parameters):
 
 def _average_levels(level, weight, values):
     """Weighted means and sums of weights (n_compounds, n_levels) of the wells of one dose."""
-    n, n_levels = len(level), int(level.max()) + 1
-    flat = (level + n_levels * np.arange(n)[:, None]).ravel()
-    total = np.bincount(flat, weight.ravel(), n * n_levels).reshape(n, n_levels)
-    sums = np.bincount(flat, (weight * values).ravel(), n * n_levels).reshape(n, n_levels)
+    total, sums = _sum_levels(level, weight, weight * values)
     return sums / np.maximum(total, 1.0), total
 
 

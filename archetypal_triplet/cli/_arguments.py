@@ -217,7 +217,7 @@ def _add_qc(commands):
     )
     check.add_argument("--out", metavar="DIR", help="where to write (default: RESULTS/qc)")
     check.add_argument("--force", action="store_true", help="replace an older assessment there")
-    check.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
+    _add_seed(check)
     _add_verbosity(check)
 
 
@@ -241,7 +241,7 @@ def _add_report(commands):
         help="images on the map and beside the archetypes (default: auto, where they are found)",
     )  # fmt: skip
     report.add_argument("--force", action="store_true", help="replace an older report there")
-    report.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
+    _add_seed(report)
     _add_verbosity(report)
 
 
@@ -271,8 +271,12 @@ def _add_demo(commands):
     _add_common(demo)
 
 
-def _add_common(parser):
+def _add_seed(parser):
     parser.add_argument("--seed", type=int, default=0, help="same seed, same answer (default: 0)")
+
+
+def _add_common(parser):
+    _add_seed(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
     _add_verbosity(parser)
 

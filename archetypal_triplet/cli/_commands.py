@@ -2,13 +2,11 @@
 
 import sys
 
-# name of an option of images, its argument, and what it is where it is left out
-IMAGE_OPTIONS = {
-    "pattern": None, "channels": None, "plate_map": None, "plate_name": None, "nucleus_channel": None,
-    "crop_size": 48, "cell_labels": None, "embed": "features", "on_error": "raise", "jobs": -1, "work": None,
-    "keep": True,
-    "fresh": False, "hash_content": False, "root": None, "pages": None, "z": None, "timepoint": None,
-}  # fmt: skip
+# one that is left out is None, and `runs` knows its default
+IMAGE_OPTIONS = (
+    "pattern", "channels", "plate_map", "plate_name", "nucleus_channel", "crop_size", "cell_labels", "embed",
+    "on_error", "jobs", "work", "keep", "fresh", "hash_content", "root", "pages", "z", "timepoint",
+)  # fmt: skip
 RUN_OPTIONS = (
     "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
     "device", "flag_fields", "hold_out",
@@ -21,23 +19,23 @@ def _run(arguments):
     options = {name: getattr(arguments, name) for name in RUN_OPTIONS}
     options["random_state"] = arguments.seed
     options["progress"] = not arguments.quiet
-    given = [name for name in IMAGE_OPTIONS if getattr(arguments, name) is not None]
+    given = {name: getattr(arguments, name) for name in IMAGE_OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
     if runs.are_images(arguments.source):
         source, plan, run = arguments.source[0], runs.plan_images, runs.run_images
         if arguments.on_nonfinite is not None:
             raise ValueError("--on-nonfinite is for tables: the features of images are finite.")
         options["level"] = arguments.level
-        options |= IMAGE_OPTIONS | {name: getattr(arguments, name) for name in given}
-        options["n_jobs"] = options.pop("jobs")
+        options["n_jobs"] = given.pop("jobs", -1)
         places = {"root": "root", "pages": "pages", "z": "z", "t": "timepoint"}
-        options["layout_options"] = {name: options.pop(option) for name, option in places.items()}
+        options["layout_options"] = {name: given.pop(option, None) for name, option in places.items()}
+        options |= given
         arguments.stages_kept = True
     else:
         source, plan, run = arguments.source, runs.plan_run, runs.run_profiles
         if given:
-            raise ValueError(
-                f"--{given[0].replace('_', '-')} is for images, and {source[0]} is a table of profiles."
-            )
+            first = next(iter(given)).replace("_", "-")
+            raise ValueError(f"--{first} is for images, and {source[0]} is a table of profiles.")
         options["level"] = arguments.level or "well"
         options["on_nonfinite"] = arguments.on_nonfinite or "raise"
     if arguments.dry_run:

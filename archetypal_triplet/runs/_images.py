@@ -138,8 +138,9 @@ def run_images(
         always those of the features.
     pixel_options : dict or None, default=None
         More of `archetypal_triplet.TripletEmbedder` for the network on pixels: any of ``crop_size``,
-        ``embedding_dim``, ``labels_per_batch``, ``lr``, ``margin``, ``max_steps``, ``mining``, ``precision``,
-        ``samples_per_label`` and ``weight_decay``. It trains 1200 steps of 8 labels x 6 images otherwise.
+        ``embedding_dim``, ``instance_weight``, ``labels_per_batch``, ``lr``, ``margin``, ``max_steps``,
+        ``mining``, ``precision``, ``samples_per_label`` and ``weight_decay``. Otherwise it trains 1200 steps
+        of 8 labels x 6 images, each of these in two views (``instance_weight=1.0``).
     color : str or None, default=None
         One more column to color the map by.
     flag_fields : {"auto", "none"}, default="auto"

@@ -17,7 +17,7 @@ from archetypal_triplet.runs._assay_features import find_features
 from archetypal_triplet.runs._assay_summary import FILES, METRICS, describe_value, summarize_assay
 from archetypal_triplet.runs._assay_tables import compute_assay_tables
 from archetypal_triplet.runs._progress import heard_warnings
-from archetypal_triplet.runs._read import read_results, read_run_info
+from archetypal_triplet.runs._read import read_results, read_run_info, well_columns
 from archetypal_triplet.runs._results import check_results_folder, results_folder, write_json
 from archetypal_triplet.runs._summary import display_path, find_versions
 from archetypal_triplet.screens import read_tags
@@ -201,8 +201,7 @@ def _check_limits(fail_below):
 
 def _add_features(source, folder, run_info):
     """Add the features of a run on a file of profiles, which it does not copy."""
-    keys = [source.roles[name] for name in ("plate", "well") if source.roles[name] is not None]
-    source.features, source.why_no_features = find_features(folder, run_info, keys)
+    source.features, source.why_no_features = find_features(folder, run_info, well_columns(source.roles))
     if source.counts is None and source.features is not None and CELL_COUNT in source.features:
         source.counts = source.features[source.features[CELL_COUNT].notna()]
 

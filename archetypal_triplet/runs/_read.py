@@ -124,6 +124,11 @@ def read_results(folder, parameters, named, tags=None):
     )
 
 
+def well_columns(roles):
+    """Return the columns that name a well: those of plate and well, as far as they are known."""
+    return [roles[name] for name in ("plate", "well") if roles[name] is not None]
+
+
 def _read_run_quality(path, parameters, known):
     """Read what a run has computed of its controls, if these are the same."""
     if not path.is_file() or any(
@@ -137,7 +142,7 @@ def _read_run_quality(path, parameters, known):
 def _average_wells(embedding, level, known):
     if level == "well":
         return embedding
-    keys = [known[name] for name in ("plate", "well") if known[name] is not None]
+    keys = well_columns(known)
     if known["well"] is None:
         raise ValueError(
             f"Rows of these results are {level}s, and no column names their wells. "
@@ -154,7 +159,7 @@ def _find_counts(wells, features, counts, known):
     for table in (features, wells):
         if table is not None and CELL_COUNT in table:
             return table[table[CELL_COUNT].notna()]
-    keys = [known[name] for name in ("plate", "well") if known[name] is not None]
+    keys = well_columns(known)
     if counts is None or CELL_COUNT not in counts or not all(key in counts and key in wells for key in keys):
         return None
     return wells.merge(counts.groupby(keys, observed=True)[CELL_COUNT].sum().reset_index(), on=keys)

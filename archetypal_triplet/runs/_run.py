@@ -54,18 +54,7 @@ def execute(plan, folder, pixels=None):
         normalizer, embedder = pipeline["normalize"], pipeline["embed"]
         reference = find_reference(embedder, components, plan.left_out)
         learned = _learn(plan, pixels, embedder, components, stages)
-        with stages("tables") as say:
-            metadata = plan.metadata if scores is None else plan.metadata.assign(**scores)
-            embedding = make_embedding_table(metadata, learned.embedding, reference)
-            n_described = N_DESCRIBED[plan.options["level"]]
-            archetypes = make_archetypes_table(
-                plan.table[plan.kept], normalizer, select_reference(reference, plan.kept),
-                n_described=n_described,
-            )  # fmt: skip
-            groups = None
-            if plan.group_columns:
-                groups = make_group_table(embedding[plan.kept], plan.group_columns)
-            say("described %d archetypes", len(archetypes))
+        embedding, archetypes, groups = _make_tables(plan, scores, normalizer, reference, learned, stages)
         quality = _score(plan, pipeline, components, embedding, learned, stages)
         with stages("files") as say:
             files = write_tables(folder, embedding, archetypes, groups, quality, embedder.history_)
@@ -277,6 +266,22 @@ def _learn(plan, pixels, embedder, components, stages):
     if pixels is not None:
         return learn_pixels(plan, pixels, embedder, components, stages)
     return Bunch(embedding=embedder.transform(components), spaces={}, models={}, info=None)
+
+
+def _make_tables(plan, scores, normalizer, reference, learned, stages):
+    """Make the tables of rows, archetypes and, where rows are parts of groups, groups."""
+    with stages("tables") as say:
+        metadata = plan.metadata if scores is None else plan.metadata.assign(**scores)
+        embedding = make_embedding_table(metadata, learned.embedding, reference)
+        archetypes = make_archetypes_table(
+            plan.table[plan.kept], normalizer, select_reference(reference, plan.kept),
+            n_described=N_DESCRIBED[plan.options["level"]],
+        )  # fmt: skip
+        groups = None
+        if plan.group_columns:
+            groups = make_group_table(embedding[plan.kept], plan.group_columns)
+        say("described %d archetypes", len(archetypes))
+    return embedding, archetypes, groups
 
 
 def _score(plan, pipeline, components, embedding, learned, stages):

@@ -14,6 +14,7 @@ HILL_LIMITS = (0.25, 10.0)
 MARGIN_DECADES = 1.0
 N_EC50, N_HILL = 48, 12
 N_PARAMETERS = 4
+SAME_DOSE = 1e-9  # decades; doses that differ by less are one
 OUTLIER_RISK = 0.01  # chance that any well of a compound without outliers is set aside
 MAD_TO_SD = 1.4826
 _HUBER, _BISQUARE = 1.345, 4.685
@@ -76,7 +77,7 @@ def compute_response(dose, bottom, top, log_ec50, log_hill):
 
 def _number_levels(wells):
     """Number of the dose of each well within its compound, from 0; wells are sorted by dose."""
-    steps = np.diff(wells.dose, axis=1) > 1e-9
+    steps = np.diff(wells.dose, axis=1) > SAME_DOSE
     return np.concatenate([np.zeros((len(steps), 1), dtype=int), np.cumsum(steps, axis=1)], axis=1)
 
 

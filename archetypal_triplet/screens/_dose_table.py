@@ -8,7 +8,7 @@ import numpy as np
 from archetypal_triplet._utils._columns import METADATA_PREFIX
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, select_rows, shorten
 from archetypal_triplet._utils._roles import check_plates_have_controls, is_numeric, plate_names
-from archetypal_triplet.screens._curves import MAD_TO_SD, N_PARAMETERS, Wells
+from archetypal_triplet.screens._curves import MAD_TO_SD, N_PARAMETERS, SAME_DOSE, Wells
 
 CONCENTRATION = "Metadata_Concentration"
 RESULT_COLUMNS = (
@@ -157,10 +157,10 @@ def collect_doses(table, column, *, concentration, by, unit, plate, controls):
     is_vehicle = np.zeros(len(table), dtype=bool) if controls is None else select_rows(table, controls)
     values = _take_responses(table, column, plate, is_vehicle)
     is_vehicle = is_vehicle & ~np.isnan(values)
-    treated = table[~is_vehicle & (doses != 0)]
-    groups = treated.groupby(by, sort=True, observed=True, dropna=True)
+    is_treated = ~is_vehicle & (doses != 0)
+    groups = table[is_treated].groupby(by, sort=True, observed=True, dropna=True)
     code = np.full(len(table), -1)
-    code[np.flatnonzero(~is_vehicle & (doses != 0))] = groups.ngroup().fillna(-1).astype(int)
+    code[is_treated] = groups.ngroup().fillna(-1).astype(int)
     n_compounds = int(code.max(initial=-1)) + 1
     first = np.unique(code[code >= 0], return_index=True)[1]
     keys = table.loc[:, by].iloc[np.flatnonzero(code >= 0)[first]].reset_index(drop=True)
@@ -169,7 +169,7 @@ def collect_doses(table, column, *, concentration, by, unit, plate, controls):
     row = _pad(code, order, n_compounds)
     is_well = row >= 0
     log_dose = np.where(is_well, np.log10(np.where(is_well, doses[row], 1.0)), 0.0)
-    new_dose = is_well[:, 1:] & (np.diff(log_dose, axis=1) > 1e-9)
+    new_dose = is_well[:, 1:] & (np.diff(log_dose, axis=1) > SAME_DOSE)
     n_doses = is_well[:, 0] + new_dose.sum(axis=1)
     vehicle = values[is_vehicle]
     n_vehicle = _count_vehicles(table, plate, is_vehicle, code, n_compounds)

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
 from archetypal_triplet._utils._columns import PLATE, WELL
+from archetypal_triplet._utils._spread import MAD_TO_SD
 from archetypal_triplet._utils._wells import plate_shape
-from archetypal_triplet.qc._separation import MAD_TO_SD
 from archetypal_triplet.qc._wells_of_plates import check_keys, check_table, take_measured
 
 _TOLERANCE = 0.01  # of a plate's spread; Tukey's habit

@@ -16,8 +16,9 @@ from archetypal_triplet._utils._frames import (
 from archetypal_triplet._utils._groups import group_means
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
+from archetypal_triplet._utils._spread import MAD_TO_SD
 from archetypal_triplet.qc._crossfit import compute_crossfit_scores
-from archetypal_triplet.qc._separation import MAD_TO_SD, MEASURES
+from archetypal_triplet.qc._separation import MEASURES
 
 COLUMNS = ("scope", "plate", "metric", "value", "low", "high", "n_negative", "n_positive", "axis", "reason")
 MIN_CONTROLS = 8

@@ -19,7 +19,7 @@ from archetypal_triplet._utils._frames import check_columns_exist
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._random import draw_seed
 from archetypal_triplet._utils._roles import as_names
-from archetypal_triplet.qc._separation import MAD_TO_SD
+from archetypal_triplet._utils._spread import MAD_TO_SD
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
 _CLIP = 20.0

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import rankdata
 
-MAD_TO_SD = 1.4826  # of a normal distribution
+from archetypal_triplet._utils._spread import MAD_TO_SD
 
 
 def _check_group(values, name):

@@ -7,7 +7,7 @@ from archetypal_triplet._utils._columns import PLATE, is_metadata
 from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import plate_codes
-from archetypal_triplet.qc._separation import MAD_TO_SD
+from archetypal_triplet._utils._spread import MAD_TO_SD
 from archetypal_triplet.qc._wells_of_plates import check_table, take_measured
 
 MIN_PLATE_CONTROLS, MIN_PLATE_SPREAD = 4, 8

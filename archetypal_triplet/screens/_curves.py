@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
+from archetypal_triplet._utils._spread import MAD_TO_SD
+
 HILL_LIMITS = (0.25, 10.0)
 # how far beyond the tested range an EC50 is looked for, to be able to say that it lies there
 MARGIN_DECADES = 1.0
@@ -16,7 +18,6 @@ N_EC50, N_HILL = 48, 12
 N_PARAMETERS = 4
 SAME_DOSE = 1e-9  # decades; doses that differ by less are one
 OUTLIER_RISK = 0.01  # chance that any well of a compound without outliers is set aside
-MAD_TO_SD = 1.4826
 _HUBER, _BISQUARE = 1.345, 4.685
 _N_HUBER, _N_BISQUARE = 4, 3
 _N_REFINE, _N_BISECT, _N_ZOOM = 22, 16, 4

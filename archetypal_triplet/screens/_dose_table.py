@@ -8,7 +8,8 @@ import numpy as np
 from archetypal_triplet._utils._columns import METADATA_PREFIX
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, count_of, select_rows, shorten
 from archetypal_triplet._utils._roles import check_plates_have_controls, is_numeric, plate_names
-from archetypal_triplet.screens._curves import MAD_TO_SD, N_PARAMETERS, SAME_DOSE, Wells
+from archetypal_triplet._utils._spread import MAD_TO_SD
+from archetypal_triplet.screens._curves import N_PARAMETERS, SAME_DOSE, Wells
 
 CONCENTRATION = "Metadata_Concentration"
 RESULT_COLUMNS = (

@@ -14,6 +14,7 @@ from archetypal_triplet.qc import (
     compute_replicate_precision,
     compute_standardized_features,
 )
+from archetypal_triplet.runs._tables import make_embedding_table
 
 # time and memory of the pairs stay bounded, however large the screen
 MAX_TREATMENTS, MAX_REPLICATES, MAX_CONTROLS = 2000, 48, 96
@@ -76,22 +77,17 @@ def take_replicate_spaces(source, features, n_components, random_state):
     wells, places = _find_common(tables, [plate, well], notes)
     chosen = _choose_wells(wells, source.roles, random_state, spaces.notes)
     metadata = wells.loc[chosen, [c for c in wells if is_metadata(c) and c != CELL_COUNT]]
+    metadata = metadata.reset_index(drop=True)
     for space, table in tables.items():
         names = {"features": features, "cell_count": [CELL_COUNT]}.get(space) or embedding_columns(table)
         values = table[names].to_numpy(dtype=float)[places[space][chosen]]
-        spaces.tables[space] = _join(metadata, values)
+        spaces.tables[space] = make_embedding_table(metadata, values)
         if space == "features":
             k = min(n_components, *values.shape)
             axes = PCA(k, svd_solver="full").fit(values).components_
             # measured from the state of the controls, whose directions are then random, as in the features
-            spaces.tables["features_pca"] = _join(metadata, values @ axes.T)
+            spaces.tables["features_pca"] = make_embedding_table(metadata, values @ axes.T)
     return spaces
-
-
-def _join(metadata, values):
-    pd = import_optional("pandas", extra="screens")
-    columns = [f"Embedding_{i}" for i in range(values.shape[1])]
-    return metadata.reset_index(drop=True).join(pd.DataFrame(values, columns=columns))
 
 
 def _find_common(tables, keys, notes):

@@ -35,7 +35,7 @@ def make_maps(inputs, source, why_none, options):
     section : Section
         The maps.
     head, scripts, styles : str
-        The library that goes into the head of the page, the maps' own JavaScript, and their CSS.
+        Bokeh, which goes into the head of the page, the maps' own JavaScript, and their CSS.
     """
     tables = {"wells": inputs.wells}
     if inputs.level != "well":

@@ -228,7 +228,7 @@ def _render(jinja2, inputs, made, options):
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=made.sections,
         style=f"{_read('report.css')}\n{made.map_style}",
-        library=made.library,
+        bokeh=made.bokeh,
         script="\n".join([_read("report.js"), _read("plates.js"), made.map_script]),
     )
 

@@ -37,9 +37,9 @@ def make_sections(inputs, writer, options, *, verbose=0):
     -------
     sklearn.utils.Bunch
         ``sections``; ``seconds`` and ``missing`` by section;
-        ``library``, ``map_script`` and ``map_style`` of the map.
+        ``bokeh``, ``map_script`` and ``map_style`` of the map.
     """
-    made = Bunch(sections=[], seconds={}, missing={}, library="", map_script="", map_style="")
+    made = Bunch(sections=[], seconds={}, missing={}, bokeh="", map_script="", map_style="")
     source, why_none = _open_images(inputs, options)
     for name, make in _list_makers(inputs, source, why_none, writer, options, made).items():
         begin = time.perf_counter()
@@ -54,7 +54,7 @@ def make_sections(inputs, writer, options, *, verbose=0):
 
 def _list_makers(inputs, source, why_none, writer, options, made):
     def make_map():
-        section, made.library, made.map_script, made.map_style = make_maps(inputs, source, why_none, options)
+        section, made.bokeh, made.map_script, made.map_style = make_maps(inputs, source, why_none, options)
         return section
 
     return {

@@ -6,10 +6,10 @@ import numpy as np
 
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist, is_frame
 from archetypal_triplet._utils._optional import import_optional
+from archetypal_triplet._utils._spread import COLLAPSED_SPREAD
 from archetypal_triplet.plotting._axes import MUTED, split_axes
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS
 
-COLLAPSED_SPREAD = 0.2  # by which TripletEmbedder warns
 _COLOR = CATEGORY_COLORS[5]
 
 

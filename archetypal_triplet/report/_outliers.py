@@ -12,6 +12,7 @@ from archetypal_triplet._utils._columns import (
     WELL_DISTANCE,
 )
 from archetypal_triplet._utils._frames import embedding_columns, select_rows
+from archetypal_triplet._utils._spread import MAD_TO_SD
 from archetypal_triplet.plotting import ArchetypeGalleryDisplay
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
@@ -107,7 +108,7 @@ def find_odd_controls(inputs):
     groups = wells[plate].astype(str) if plate is not None else wells.index * 0
     distance = np.sqrt(((values - values.groupby(groups).transform("median")) ** 2).sum(axis=1))
     log = np.log(distance.clip(lower=np.finfo(float).tiny))
-    spread = 1.4826 * (log - log.median()).abs().median()
+    spread = MAD_TO_SD * (log - log.median()).abs().median()
     score = (log - log.median()) / spread if spread > 0 else log * 0.0
     return wells.assign(distance=distance, score=score).sort_values("score", ascending=False, kind="stable")
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from archetypal_triplet._utils._columns import PSEUDOLABEL
+from archetypal_triplet._utils._spread import COLLAPSED_SPREAD
 from archetypal_triplet.plotting import TrainingDisplay
 from archetypal_triplet.report._parts import (
     Facts,
@@ -64,6 +65,7 @@ def make_provenance(inputs, writer, options):
 def _find_facts(inputs, options):
     info, trained = inputs.info, inputs.info["trained_on"]
     labeled = f"{trained['n_rows_labeled_at_least_once']:,} of {trained['n_rows']:,} rows had a pseudo-label"
+    spread = f"spread {trained['spread']:.2f} (below {COLLAPSED_SPREAD} it has collapsed)"
     left_out = info.get("flagged_fields", {})
     return [
         ("Run", f"{info['started_utc']}, {info['seconds']['total']:.0f} s, on {info['device']}"),
@@ -71,10 +73,7 @@ def _find_facts(inputs, options):
         ("Trained on", trained["what"]),
         ("Labels", f"{trained['n_labelings']} labelings; {labeled} in at least one"),
         ("Rows labeled now", f"{int((inputs.rows[PSEUDOLABEL] >= 0).sum()):,} of {len(inputs.rows):,}"),
-        (
-            "Network",
-            f"{trained['n_steps']} steps, spread {trained['spread']:.2f} (below 0.2 it has collapsed)",
-        ),
+        ("Network", f"{trained['n_steps']} steps, {spread}"),
         ("Left out", f"{left_out.get('n_left_out', 0)} flagged fields" + _because(left_out)),
         ("Held out", _say_held_out(inputs)),
         ("Embedding of", f"{info['embedding']['of']}, {info['embedding']['n_dimensions']} dimensions"),

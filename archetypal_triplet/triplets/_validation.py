@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from archetypal_triplet._utils._exceptions import CollapseWarning
+from archetypal_triplet._utils._spread import COLLAPSED_SPREAD
 from archetypal_triplet.triplets._images import ImageRows
 from archetypal_triplet.triplets._inference import (
     N_TRIPLETS,
@@ -112,12 +113,13 @@ def measure_spread(embedder, features, window):
     spread = compute_spread(torch.from_numpy(embedder._embed(looked_at, window=window)))
     loss = embedder.history_[-1]["loss"]
     at_a_point = math.log(2) if embedder.margin == "soft" else embedder.margin
-    if spread < 0.2 and (embedder.criterion is not None or abs(loss - at_a_point) <= 0.05 * at_a_point):
+    is_at_a_point = embedder.criterion is not None or abs(loss - at_a_point) <= 0.05 * at_a_point
+    if spread < COLLAPSED_SPREAD and is_at_a_point:
         warnings.warn(
             f"The embedding has collapsed: its spread is {spread:.3f} (1 at most, collapsed below "
-            f"0.2) and the loss is {loss:.3f} (margin {embedder.margin}). Use mining='semihard', more "
-            "labelings or more samples per label, a lower lr, or look whether the labels can be told "
-            "from the input at all.",
+            f"{COLLAPSED_SPREAD}) and the loss is {loss:.3f} (margin {embedder.margin}). Use "
+            "mining='semihard', more labelings or more samples per label, a lower lr, or look whether the "
+            "labels can be told from the input at all.",
             CollapseWarning,
             stacklevel=5,
         )

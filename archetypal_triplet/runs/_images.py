@@ -140,7 +140,7 @@ def run_images(
         More of `archetypal_triplet.TripletEmbedder` for the network on pixels: any of ``crop_size``,
         ``embedding_dim``, ``instance_weight``, ``labels_per_batch``, ``lr``, ``margin``, ``max_steps``,
         ``mining``, ``precision``, ``samples_per_label`` and ``weight_decay``. Otherwise it trains 1200 steps
-        of 8 labels x 6 images, each of these in two views (``instance_weight=1.0``).
+        of 8 labels x 6 images, each of these in two views (``instance_weight=0.3``).
     color : str or None, default=None
         One more column to color the map by.
     flag_fields : {"auto", "none"}, default="auto"

@@ -24,7 +24,7 @@ PIXEL_OPTIONS = (
     "mining", "precision", "samples_per_label", "weight_decay",
 )  # fmt: skip
 # 8 labels x 6 images x 2 views; benchmarks/quality/README.md tells what was measured
-DEFAULTS = {"max_steps": 1200, "labels_per_batch": 8, "samples_per_label": 6, "instance_weight": 1.0}
+DEFAULTS = {"max_steps": 1200, "labels_per_batch": 8, "samples_per_label": 6, "instance_weight": 0.3}
 CHECKPOINT, FIELDS = "training.pt", "fields.npy"
 _BYTES_PER_BLOCK = 2**26
 

@@ -252,8 +252,6 @@ def _run(embedder, net, loop, seed, device, previous, checkpoint):
         else:
             with seeded_torch(seed, device):
                 net.initialize()
-        if device.type == "cuda" and len(loop.batches.inputs.shape) == 4:
-            net.module_.to(memory_format=torch.channels_last)
         if previous is not None:
             _load_previous(net, previous)
         if checkpoint is not None:

@@ -1,7 +1,7 @@
 """What a network sees in pixels: cells of the plate BBBC013, and of simulated screens.
 
-    python benchmarks/quality/pixels.py bbbc013                 three seeds: ten minutes on two cores
-    python benchmarks/quality/pixels.py --steps 600 simulated   eight screens: half an hour
+    python benchmarks/quality/pixels.py bbbc013     three seeds: ten minutes on two cores
+    python benchmarks/quality/pixels.py simulated   eight screens: half an hour
 
 BBBC013 is sought in the folder that ARCHETYPAL_TRIPLET_DATA names. Controls, doses and mechanisms are used
 for scores only, and negative controls by the normalization, which centers plates on them. All rows were seen,
@@ -182,7 +182,9 @@ def run_simulated(seeds, steps, folder):
         }
         # 96 images a step, each way
         labels_alone = {"samples_per_label": 2 * DEFAULTS["samples_per_label"], "instance_weight": 0.0}
-        pairs = {"labeler": "instances", "labels_per_batch": 48, "samples_per_label": 2}
+        pairs = {
+            "labeler": "instances", "labels_per_batch": 48, "samples_per_label": 2, "instance_weight": 1.0,
+        }  # fmt: skip
         for arm, y, more in (
             (ARCHETYPAL, labels, {}),
             (RANDOM, shuffled, {}),

@@ -82,7 +82,7 @@ def test_run_json_says_what_the_embedding_is(both):
     assert pixels["in_shape"] == [2, 32, 32]  # the mask is not learned from
     assert pixels["channels"] == ["DNA", "GFP"]
     assert pixels["n_steps"] == 40
-    assert pixels["options"] == {"instance_weight": 1.0, **SHORT}
+    assert pixels["options"] == {"instance_weight": 0.3, **SHORT}
     assert pixels["n_images"] == len(both.embedding)
     assert pixels["ridge"] is not None
     assert info["parameters"]["embed"] == "both"

@@ -1,5 +1,6 @@
 """Encoders for tables and images, frozen backbones, features from torch modules."""
 
+import math
 import pickle
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from archetypal_triplet import TripletEmbedder
 from archetypal_triplet.triplets import TorchFeatures, make_cnn, make_mlp
-from archetypal_triplet.triplets._encoders import build_body
+from archetypal_triplet.triplets._encoders import UnitLengthEncoder, build_body
 from archetypal_triplet.triplets._image_encoders import MeanSDPooling
 
 
@@ -53,6 +54,36 @@ def test_a_module_that_fails_on_its_own_shape_is_named():
         ValueError, match=r"fails on a batch of zeros of shape \(2, 3, 8, 8\): .* in_shape, the"
     ):
         build_body((3, 8, 8), 4, make_for_five_channels)
+
+
+class FirstPixels(nn.Module):
+    """Reads its input as rows of numbers, which `view` can do of no other order in memory."""
+
+    def __init__(self, in_shape, embedding_dim):
+        super().__init__()
+        self.linear = nn.Linear(math.prod(in_shape), embedding_dim)
+
+    def forward(self, images):
+        return self.linear(images.view(len(images), -1))
+
+
+@pytest.mark.parametrize(
+    ("factory", "in_shape", "expected"),
+    [
+        (None, (2, 12, 12), torch.channels_last),
+        (None, (5,), torch.contiguous_format),
+        (FirstPixels, (2, 12, 12), torch.contiguous_format),
+    ],
+)
+def test_the_order_in_memory_is_one_that_the_network_can_take(factory, in_shape, expected):
+    network = UnitLengthEncoder(in_shape, 4, factory)
+    assert network.memory_format == expected
+    inputs = torch.randn(6, *in_shape, generator=torch.Generator().manual_seed(0))
+    rows = network(inputs)
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(6))
+    body = network.eval().body.to(memory_format=torch.contiguous_format)
+    plain = nn.functional.normalize(body(inputs), dim=1)
+    torch.testing.assert_close(network(inputs), plain, atol=1e-6, rtol=1e-5)
 
 
 # --- features from a torch module ---

@@ -1,7 +1,7 @@
 """What a network sees in pixels: cells of the plate BBBC013, and of simulated screens.
 
     python benchmarks/quality/pixels.py bbbc013     three seeds: ten minutes on two cores
-    python benchmarks/quality/pixels.py simulated   eight screens: half an hour
+    python benchmarks/quality/pixels.py simulated   16 screens: half an hour
 
 BBBC013 is sought in the folder that ARCHETYPAL_TRIPLET_DATA names. Controls, doses and mechanisms are used
 for scores only, and negative controls by the normalization, which centers plates on them. All rows were seen,
@@ -19,6 +19,7 @@ from pathlib import Path
 import metrics
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed, parallel_config
 from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 
@@ -136,7 +137,6 @@ class Simulated:
         self.truth = self.wells
         self.plate = np.unique(self.wells["Metadata_Plate"], return_inverse=True)[1]
         self.is_negative = (self.wells["Metadata_ControlType"] == "negative").to_numpy()
-        say(f"  {len(self.table)} cells of {len(self.wells)} wells, {len(self.names)} features")
 
     def score(self, values):
         """NSC and NSCB of well means, from which each plate's mean control was subtracted."""
@@ -160,46 +160,53 @@ class Simulated:
 
 
 def run_simulated(seeds, steps, folder):
-    """Train the same network on the same images by several kinds of labels; the features stand beside.
+    """Run one screen for each seed, as many at a time as there are cores, on one thread each.
 
-    Every seed has a screen of its own: one screen has some 60 treatments, too few to tell .02 from nothing.
+    One screen has some 60 treatments, too few to tell .02 from nothing.
     """
     rows = []
-    for seed in seeds:
-        screen = Simulated(seed, folder / str(seed))
-        pipeline = make_archetypal_triplet(
-            level="cell", plate="Metadata_Plate", controls=CONTROLS, groups=WELL, features=screen.names,
-            random_state=seed,
-        )  # fmt: skip
-        components = pipeline["normalize"].fit_transform(screen.table)
-        of_features = pipeline["embed"].fit_transform(components)
-        labels = pipeline["embed"].labels_
-        rng = np.random.default_rng(seed)
-        shuffled = np.column_stack([rng.permutation(column) for column in labels.T])
-        arms = {
-            "whitened features": components[:, : pipeline["normalize"].n_components_],
-            "network on features": of_features,
-        }
-        # 96 images a step, each way
-        labels_alone = {"samples_per_label": 2 * DEFAULTS["samples_per_label"], "instance_weight": 0.0}
-        pairs = {
-            "labeler": "instances", "labels_per_batch": 48, "samples_per_label": 2, "instance_weight": 1.0,
-        }  # fmt: skip
-        for arm, y, more in (
-            (ARCHETYPAL, labels, {}),
-            (RANDOM, shuffled, {}),
-            (INSTANCES, None, pairs),
-            (NO_TERM, labels, labels_alone),
-        ):
-            options = {**DEFAULTS, **more, "max_steps": steps}
-            network = TripletEmbedder(**options, channels=slice(None, -1), random_state=seed)
-            network.fit(screen.crops, y, groups=screen.plate[screen.well_of])
-            values = network.transform(screen.crops)
-            arms[arm] = EmbeddingWhitener().fit(values, groups=screen.well_of).transform(values)
-        for arm, values in arms.items():
-            rows.append({"arm": arm, "seed": seed, **screen.score(values)})
-            say(f"  {arm:32} seed {seed}: NSC {rows[-1]['NSC']:.3f}, NSCB {rows[-1]['NSCB']:.3f}")
+    with parallel_config("loky", inner_max_num_threads=1):
+        jobs = (delayed(run_screen)(seed, steps, folder / str(seed)) for seed in seeds)
+        for found in Parallel(n_jobs=-1, return_as="generator")(jobs):
+            rows += found
+            for row in found:
+                say(f"  {row['arm']:32} seed {row['seed']}: NSC {row['NSC']:.3f}, NSCB {row['NSCB']:.3f}")
     return pd.DataFrame(rows)
+
+
+def run_screen(seed, steps, folder):
+    """Train the same network on the same images by several kinds of labels; the features stand beside."""
+    screen = Simulated(seed, folder)
+    pipeline = make_archetypal_triplet(
+        level="cell", plate="Metadata_Plate", controls=CONTROLS, groups=WELL, features=screen.names,
+        random_state=seed,
+    )  # fmt: skip
+    components = pipeline["normalize"].fit_transform(screen.table)
+    of_features = pipeline["embed"].fit_transform(components)
+    labels = pipeline["embed"].labels_
+    rng = np.random.default_rng(seed)
+    shuffled = np.column_stack([rng.permutation(column) for column in labels.T])
+    embeddings = {
+        "whitened features": components[:, : pipeline["normalize"].n_components_],
+        "network on features": of_features,
+    }
+    # 96 images a step, each way
+    labels_alone = {"samples_per_label": 2 * DEFAULTS["samples_per_label"], "instance_weight": 0.0}
+    pairs = {
+        "labeler": "instances", "labels_per_batch": 48, "samples_per_label": 2, "instance_weight": 1.0,
+    }  # fmt: skip
+    for arm, y, more in (
+        (ARCHETYPAL, labels, {}),
+        (RANDOM, shuffled, {}),
+        (INSTANCES, None, pairs),
+        (NO_TERM, labels, labels_alone),
+    ):
+        options = {**DEFAULTS, **more, "max_steps": steps}
+        network = TripletEmbedder(**options, channels=slice(None, -1), random_state=seed)
+        network.fit(screen.crops, y, groups=screen.plate[screen.well_of])
+        values = network.transform(screen.crops)
+        embeddings[arm] = EmbeddingWhitener().fit(values, groups=screen.well_of).transform(values)
+    return [{"arm": arm, "seed": seed, **screen.score(values)} for arm, values in embeddings.items()]
 
 
 def show(title, rows):
@@ -248,7 +255,7 @@ def main(argv=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sections", nargs="*", help="bbbc013, simulated (default: both)")
-    parser.add_argument("--seeds", type=int, help="number of seeds (default: 3; simulated screens: 8)")
+    parser.add_argument("--seeds", type=int, help="number of seeds (default: 3; simulated screens: 16)")
     parser.add_argument(
         "--steps",
         type=int,
@@ -266,7 +273,7 @@ def main(argv=None):
             missed += judge_bbbc013(rows)
     if "simulated" in chosen:
         with tempfile.TemporaryDirectory() as folder:
-            rows = run_simulated(range(arguments.seeds or 8), arguments.steps, Path(folder))
+            rows = run_simulated(range(arguments.seeds or 16), arguments.steps, Path(folder))
         show("Simulated cells, mean (SD) over screens", rows)
         missed += judge_simulated(rows)
     return missed

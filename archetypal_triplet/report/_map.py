@@ -1,9 +1,7 @@
 """The map: points that a person hovers, selects, searches and takes home as a table."""
 
-import json
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting._palette import CONTROL_MARKERS
 from archetypal_triplet.report._map_columns import describe_columns, is_dose, is_unit, pack_array
 from archetypal_triplet.report._map_figure import LAYERS, make_figure
+from archetypal_triplet.report._templates import read_static, render, to_script
 
 # in this order: later ones use earlier ones
 _SCRIPTS = (
@@ -154,20 +153,18 @@ def build_map(
         "thumbnails": _pack_places(thumbnails, order),
         "figure": item,
     }
-    html = _render(
+    html = render(
+        "map.html.j2",
         name=name,
         noun=noun,
         height=height,
-        payload=payload,
+        data=to_script(payload),
         planes=list(planes),
         sheets=[] if thumbnails is None else thumbnails.sheets,
         sentence=said,
         groups=_group_colors(described),
     )
-    static = files("archetypal_triplet.report").joinpath("static")
-    return MapPart(
-        html, _read_scripts(static), static.joinpath("map.css").read_text("utf-8"), len(table), n_total, said
-    )
+    return MapPart(html, _read_scripts(), read_static("map.css"), len(table), n_total, said)
 
 
 def bokeh_inline():
@@ -286,25 +283,6 @@ def _group_colors(columns):
     return groups
 
 
-def _render(*, payload, **context):
-    jinja2 = import_optional("jinja2", extra="report")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("archetypal_triplet.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("map.html.j2").render(data=_to_script(payload), **context)
-
-
-def _to_script(payload):
-    """JSON that is safe within ``<script type="application/json">``, whatever the data hold."""
-    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return import_optional("markupsafe", extra="report").Markup(text)
-
-
-def _read_scripts(static):
-    parts = [static.joinpath(name).read_text("utf-8") for name in _SCRIPTS]
+def _read_scripts():
+    parts = [read_static(name) for name in _SCRIPTS]
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "\n})();\n"

@@ -19,6 +19,7 @@ from archetypal_triplet.report._figures import FigureWriter
 from archetypal_triplet.report._inputs import read_inputs
 from archetypal_triplet.report._sections import make_sections
 from archetypal_triplet.report._tables import write_tables
+from archetypal_triplet.report._templates import read_static, render
 from archetypal_triplet.runs._read import read_run_info
 from archetypal_triplet.runs._results import check_output_file
 
@@ -27,7 +28,6 @@ logger = logging.getLogger(__name__)
 PAGE = "report.html"
 _ENDINGS = (".html", ".htm")
 _KEPT = ("figures", "tables")
-_HERE = Path(__file__).parent
 
 
 def write_report(
@@ -116,8 +116,8 @@ def write_report(
     options = _check_options(
         max_points=max_points, thumbnails=thumbnails, title=title, random_state=random_state
     )
-    jinja2 = import_optional("jinja2", extra="report")
-    import_optional("bokeh", extra="report")
+    for package in ("jinja2", "bokeh"):  # before the work that needs them at its end
+        import_optional(package, extra="report")
     source = Path(results).expanduser().resolve()
     read_run_info(source)  # it is a results folder, before anything is said of the page
     page = _check_page(source / PAGE if out is None else out, force)
@@ -126,7 +126,7 @@ def write_report(
         writer = FigureWriter(partial / "figures")
         made = make_sections(inputs, writer, options, verbose=verbose)
         write_tables(made.sections, partial / "tables")
-        content = _render(jinja2, inputs, made, options)
+        content = _render(inputs, made, options)
         # names of files that are no UTF-8 come as surrogates
         (partial / PAGE).write_text(content, encoding="utf-8", errors="backslashreplace")
     return Bunch(
@@ -213,28 +213,18 @@ def _put_in_place(partial, page, old):
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _render(jinja2, inputs, made, options):
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    own = version("archetypal-triplet")
-    return environment.get_template("report.html.j2").render(
+def _render(inputs, made, options):
+    return render(
+        "report.html.j2",
         title=options["title"] or f"Screen {inputs.folder.name}",
         subtitle=_subtitle(inputs),
-        version=own,
+        version=version("archetypal-triplet"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=made.sections,
-        style=f"{_read('report.css')}\n{made.map_style}",
+        style=f"{read_static('report.css')}\n{made.map_style}",
         bokeh=made.bokeh,
-        script="\n".join([_read("report.js"), _read("plates.js"), made.map_script]),
+        script="\n".join([read_static("report.js"), read_static("plates.js"), made.map_script]),
     )
-
-
-def _read(name):
-    return (_HERE / "static" / name).read_text(encoding="utf-8")
 
 
 def _subtitle(inputs):

@@ -1,6 +1,6 @@
 """The plates to page through: any column of the wells, drawn by the page itself."""
 
-import json
+import math
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from archetypal_triplet._utils._wells import parse_wells, plate_shape
 from archetypal_triplet.plotting._choices import make_norm
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR
 from archetypal_triplet.report._axis import AXIS, file_name, name_of
+from archetypal_triplet.report._templates import to_script
 
 MAX_COLUMNS = 40
 MANY_WELLS = 20_000  # more wells are shown by shares, axis and counts alone
@@ -32,7 +33,7 @@ def pack_plates(inputs, first):
     Returns
     -------
     str
-        JSON that can stand in a script of a page: it holds no ``<``.
+        JSON that can stand in a script of a page.
     """
     wells, roles = inputs.wells, inputs.roles
     names = sorted(wells[roles["plate"]].astype(str).unique(), key=natural_key)
@@ -53,7 +54,7 @@ def pack_plates(inputs, first):
         "scales": {name: _list_colors(name) for name in ("viridis", "cividis")},
         "other": OTHER_COLOR,
     }
-    return json.dumps(packed, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    return to_script(packed)
 
 
 def _list_columns(inputs, first):
@@ -85,8 +86,8 @@ def _pack(wells, column):
             "low": float(norm.vmin), "high": float(norm.vmax), "log": type(norm).__name__ == "LogNorm",
             "scale": "cividis" if column == AXIS else "viridis",
         }  # fmt: skip
-        shown = [float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in numbers]
-        return {**about, "values": shown}
+        rounded = [float(f"{value:.{_DIGITS}g}") for value in numbers]  # the largest number becomes inf
+        return {**about, "values": [value if math.isfinite(value) else None for value in rounded]}
     text = values.astype(object).where(values.notna(), None)
     counts = text[values.notna()].map(str).value_counts()
     classes = counts.index.tolist()

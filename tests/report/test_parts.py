@@ -182,6 +182,14 @@ def read_like(inputs, **changes):
     return replace(inputs, **changes)
 
 
+def test_numbers_that_json_does_not_know_are_no_values_in_the_plate_viewer(inputs):
+    odd = [np.finfo(float).max, np.inf, np.nan, 2.0]  # the first becomes infinite when it is rounded
+    wells = inputs.wells.assign(Metadata_Odd=np.resize(odd, len(inputs.wells)))
+    columns = json.loads(pack_plates(read_like(inputs, wells=wells), []))["columns"]
+    values = next(column["values"] for column in columns if column["name"] == "Metadata_Odd")
+    assert values[:4] == [None, None, None, 2.0]
+
+
 def test_the_plate_viewer_has_every_value_of_the_wells(inputs):
     wells = inputs.wells.assign(Metadata_Note="</script>")
     wells.loc[wells.index[:3], ["Metadata_Note", AXIS]] = ["other", np.nan]

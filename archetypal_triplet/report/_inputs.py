@@ -4,15 +4,21 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from archetypal_triplet._utils._columns import (
     ARCHETYPE_PREFIX,
     CELL_COUNT,
     COMPOUND,
+    CONTROL_TYPE,
     PLATE,
     WELL,
+    is_metadata,
     is_quantity,
     split_words,
 )
+from archetypal_triplet._utils._frames import select_rows
+from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import is_numeric
 from archetypal_triplet._utils._tags import check_tags
@@ -62,8 +68,8 @@ class ReportInputs:
         What nobody has said, and the report takes for granted.
     tags : DataFrame or None
         What a person has said of the archetypes.
-    quality, counts, history : DataFrame or None
-        Separation of the controls by the run itself, cells of each field, course of the training.
+    quality, history : DataFrame or None
+        Separation of the controls by the run itself, course of the training.
     features : DataFrame or None
         Measured features, a row a well.
     assay_info : dict
@@ -82,7 +88,6 @@ class ReportInputs:
     assumed: list = field(default_factory=list)
     tags: object = None
     quality: object = None
-    counts: object = None
     history: object = None
     features: object = None
     assay_info: dict = field(default_factory=dict)
@@ -97,9 +102,34 @@ class ReportInputs:
         """Columns of the shares of archetypes."""
         return [str(c) for c in self.wells if str(c).startswith(ARCHETYPE_PREFIX)]
 
-    def reason(self, name, default="the results do not allow it"):
+    @property
+    def plates(self):
+        """Plate of each well as text; empty where no column names it."""
+        plate = self.roles["plate"]
+        if plate is None:
+            return import_optional("pandas", extra="report").Series("", index=self.wells.index)
+        return self.wells[plate].astype(str)
+
+    @property
+    def plate_names(self):
+        """Names of the plates in natural order."""
+        return sorted(self.plates.unique(), key=natural_key)
+
+    @property
+    def is_treated(self):
+        """Tell of each well whether it is called neither a negative control nor untreated."""
+        if CONTROL_TYPE not in self.wells:
+            return np.ones(len(self.wells), dtype=bool)
+        return ~self.wells[CONTROL_TYPE].astype(str).isin(["negative", "untreated"]).to_numpy()
+
+    def select(self, role):
+        """Tell of each well whether it is a control of this role; None where nobody has said which are."""
+        query = self.roles[role]
+        return None if query is None else select_rows(self.wells, query, allow_empty=True)
+
+    def reason(self, name):
         """Say why a table of assay quality is not there."""
-        return self.impossible.get(name, default)
+        return self.impossible.get(name, "the results do not allow it")
 
 
 def read_inputs(results, *, tags=None, random_state=0):
@@ -159,8 +189,7 @@ def read_inputs(results, *, tags=None, random_state=0):
         assumed=[*stale, *assumed, *_say_doses(roles)],
         tags=tags,
         quality=source.run_quality,
-        counts=_read(folder / "counts.parquet"),
-        history=_read(folder / "training.csv"),
+        history=_read_history(folder / "training.csv"),
         features=source.features,
         assay_info=assay["info"],
     )
@@ -185,11 +214,8 @@ def _read_table(path):
         ) from error
 
 
-def _read(path):
-    if not path.is_file():
-        return None
-    pd = import_optional("pandas", extra="report")
-    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+def _read_history(path):
+    return import_optional("pandas", extra="report").read_csv(path) if path.is_file() else None
 
 
 def _find_roles(kept, info, rows):
@@ -197,7 +223,7 @@ def _find_roles(kept, info, rows):
     if kept is not None:
         return {name: kept["info"]["named"].get(name) for name in _ROLES}, []
     named, assumed = dict.fromkeys(_ROLES), []
-    batches = [c for c in rows if split_words(c) == ["batch"] and str(c).startswith("Metadata_")]
+    batches = [c for c in rows if split_words(c) == ["batch"] and is_metadata(c)]
     if batches and rows[batches[0]].nunique() > 1:
         named["batch"] = batches[0]
         assumed.append(f"batches are those of {batches[0]}")

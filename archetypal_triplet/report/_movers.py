@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import CONTROL_TYPE
-from archetypal_triplet._utils._frames import select_rows
 from archetypal_triplet._utils._optional import import_optional
 
 MIN_DOSES = 4
@@ -36,18 +34,19 @@ def find_movers(inputs):
         return None, "the results hold no shares of archetypes"
     if compound is None:
         return None, "there is no column Metadata_Compound"
-    is_control = _controls(wells, roles["controls"])
-    treated = ~is_control & wells[compound].notna().to_numpy()
-    if CONTROL_TYPE in wells:
-        treated &= ~wells[CONTROL_TYPE].astype(str).isin(["negative", "untreated"]).to_numpy()
+    is_control = inputs.select("controls")
+    if is_control is None:
+        is_control = np.zeros(len(wells), dtype=bool)
+    treated = inputs.is_treated & ~is_control & wells[compound].notna().to_numpy()
     if not treated.any():
         return None, "no well but the negative controls names a compound"
-    changes = wells[names].to_numpy(dtype=float) - _reference(wells, roles["plate"], is_control, names)
+    shares = wells[names].to_numpy(dtype=float)
+    changes = shares - _reference(wells[names], inputs.plates.to_numpy(), is_control)
     keys = wells[compound].astype(str).to_numpy()[treated]
     groups = pd.DataFrame(changes[treated], columns=names).groupby(keys)
     means, sizes = groups.mean(), groups.size()
     doses = None if roles["dose"] is None else wells[roles["dose"]].to_numpy(dtype=float)[treated]
-    rho, n_doses = _correlate(pd, wells[names].to_numpy(dtype=float)[treated], doses, keys, names)
+    rho, n_doses = _correlate(pd, shares[treated], doses, keys, names)
     parts = []
     for name in names:
         gains = means[name][means[name] > 0].sort_values(ascending=False, kind="stable")
@@ -60,16 +59,8 @@ def find_movers(inputs):
     return pd.concat(parts, ignore_index=True), ""
 
 
-def _controls(wells, query):
-    if query is None:
-        return np.zeros(len(wells), dtype=bool)
-    return np.asarray(select_rows(wells, query, allow_empty=True))
-
-
-def _reference(wells, plate, is_control, names):
+def _reference(shares, plates, is_control):
     """Mean shares of the negative controls of each row's plate; of all its wells where it has none."""
-    plates = np.zeros(len(wells)) if plate is None else wells[plate].astype(str).to_numpy()
-    shares = wells[names]
     of_all = shares.groupby(plates).transform("mean")
     of_controls = shares.loc[is_control].groupby(plates[is_control]).mean().reindex(plates)
     of_controls.index = of_all.index

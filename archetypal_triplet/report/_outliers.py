@@ -8,10 +8,11 @@ from archetypal_triplet._utils._columns import (
     CONTROL_TYPE,
     FLAG_REASON,
     IS_FLAGGED,
+    METADATA_PREFIX,
     SITE,
     WELL_DISTANCE,
 )
-from archetypal_triplet._utils._frames import embedding_columns, select_rows
+from archetypal_triplet._utils._frames import embedding_columns
 from archetypal_triplet._utils._spread import MAD_TO_SD
 from archetypal_triplet.plotting import ArchetypeGalleryDisplay
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
@@ -55,7 +56,7 @@ def _make_fields(inputs, source, writer):
         [*(text(row[key]) for key in keys), number(row[WELL_DISTANCE]), text(row[FLAG_REASON])]
         for _, row in shown.iterrows()
     ]
-    head = [*(str(key).removeprefix("Metadata_").lower() for key in keys), "distance", "why"]
+    head = [*map(_head, keys), "distance", "why"]
     caption = f"{flagged.sum():,} of {len(table):,} fields are flagged. The farthest first; the file has all."
     parts = [Table("fields", caption, head, rows, table, n_rows=int(flagged.sum()))]
     if source is not None and len(shown):
@@ -96,17 +97,16 @@ def find_odd_controls(inputs):
         ``score`` (how many MAD its log lies above the median of all controls), the farthest first; None where
         no plate has 4.
     """
-    query, plate = inputs.roles["controls"], inputs.roles["plate"]
-    if query is None:
+    is_control = inputs.select("controls")
+    if is_control is None:
         return None
-    wells = inputs.wells[np.asarray(select_rows(inputs.wells, query, allow_empty=True))]
-    plates = wells[plate].astype(str) if plate is not None else wells.index * 0
-    wells = wells[wells.groupby(plates)[wells.columns[0]].transform("size") >= MIN_CONTROLS]
+    wells, plates = inputs.wells[is_control], inputs.plates[is_control]
+    are_enough = plates.groupby(plates).transform("size") >= MIN_CONTROLS
+    wells, plates = wells[are_enough], plates[are_enough]
     if not len(wells):
         return None
     values = wells[embedding_columns(wells)].astype(float)
-    groups = wells[plate].astype(str) if plate is not None else wells.index * 0
-    distance = np.sqrt(((values - values.groupby(groups).transform("median")) ** 2).sum(axis=1))
+    distance = np.sqrt(((values - values.groupby(plates).transform("median")) ** 2).sum(axis=1))
     log = np.log(distance.clip(lower=np.finfo(float).tiny))
     spread = MAD_TO_SD * (log - log.median()).abs().median()
     score = (log - log.median()) / spread if spread > 0 else log * 0.0
@@ -124,7 +124,7 @@ def _tabulate_controls(inputs):
         [*(text(row[key]) for key in keys), number(row["distance"]), number(row["score"], 1)]
         for _, row in table.head(N_WELLS).iterrows()
     ]
-    head = [*(str(key).removeprefix("Metadata_").lower() for key in keys), "distance", "how unusual"]
+    head = [*map(_head, keys), "distance", "how unusual"]
     titles = {
         "how unusual": "how far the log of the distance lies above the median, in median absolute deviations"
     }
@@ -147,7 +147,7 @@ def _tabulate_cells(inputs):
         ]
         for _, row in table.head(N_WELLS).iterrows()
     ]
-    head = [*(_head(c) for c in columns), "cells"]
+    head = [*map(_head, columns), "cells"]
     median = inputs.wells[CELL_COUNT].median()
     return Table(
         "few_cells", f"Wells with the fewest cells (median of all wells: {median:,.0f}).", head, rows, table
@@ -155,7 +155,7 @@ def _tabulate_cells(inputs):
 
 
 def _head(column):
-    return {CONTROL_TYPE: "control type"}.get(column) or str(column).removeprefix("Metadata_").lower()
+    return {CONTROL_TYPE: "control type"}.get(column) or str(column).removeprefix(METADATA_PREFIX).lower()
 
 
 def _dose(row, roles):

@@ -3,10 +3,8 @@
 import math
 import re
 
-import numpy as np
-
 from archetypal_triplet._utils._columns import CELL_COUNT, CONTROL_TYPE, IS_FLAGGED, METADATA_PREFIX
-from archetypal_triplet._utils._frames import count_of, select_rows
+from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet.report._parts import (
     Facts,
@@ -41,7 +39,7 @@ _PLATE_COLUMNS = (
     "plate", "n_wells", "n_negative", "n_positive", "z_prime", "ssmd", "drift", "position_p", "cells",
     "n_flagged",
 )  # fmt: skip
-_SCALES = {"z_prime": (-1.0, 1.0), "auc": (0.5, 1.0)}
+_SCALES = {"z_prime": (-1.0, 1.0)}  # of the metrics that are drawn beside their number
 _TITLES = {
     "Z′": "1 - 3 (SD negative + SD positive) / distance of their means, along the axis between the controls",
     "robust Z′": "the same from medians and median absolute deviations",
@@ -66,16 +64,11 @@ def make_overview(inputs, writer):
     Section
         The overview.
     """
-    left = [Facts(find_facts(inputs))]
-    right = [_make_quality(inputs)]
-    parts = [Row([_Column(left), _Column(right)]), draw_summary(inputs, writer), _stand_out(inputs)]
+    side_by_side = Row([Facts(find_facts(inputs)), _make_quality(inputs)])
+    parts = [side_by_side, draw_summary(inputs, writer), _stand_out(inputs)]
     parts += _make_plates(inputs)
     reading = WITHOUT_CONTROLS if inputs.assay.get("controls") is None else None
     return make_section("overview", parts, reading=reading)
-
-
-def _Column(parts):
-    return parts[0] if len(parts) == 1 else Row(parts)
 
 
 def find_facts(inputs):
@@ -84,7 +77,7 @@ def find_facts(inputs):
     plate, compound, dose = (roles[name] for name in ("plate", "compound", "dose"))
     facts = []
     if plate is not None:
-        names = sorted(wells[plate].astype(str).unique(), key=natural_key)
+        names = inputs.plate_names
         shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         facts.append(("Plates", f"{len(names):,} ({shown})"))
     facts.append(("Wells", f"{len(wells):,}"))
@@ -92,7 +85,7 @@ def find_facts(inputs):
         facts.append((f"{inputs.level.capitalize()}s", f"{len(inputs.rows):,}"))
     facts += _say_controls(wells)
     if compound is not None:
-        facts.append(("Compounds", _say_compounds(wells, compound, dose, roles["unit"])))
+        facts.append(("Compounds", _say_compounds(wells[inputs.is_treated], compound, dose, roles["unit"])))
     images = info.get("images")
     if images:
         facts.append(("Images", f"{images['files']['n_files']:,} files, {', '.join(images['channels'])}"))
@@ -110,10 +103,7 @@ def _say_controls(wells):
     return [("Controls", f"{said} (wells)" if said else "none")]
 
 
-def _say_compounds(wells, compound, dose, unit):
-    treated = wells
-    if CONTROL_TYPE in wells:
-        treated = wells[~wells[CONTROL_TYPE].astype(str).isin(["negative", "untreated"])]
+def _say_compounds(treated, compound, dose, unit):
     n = treated[compound].nunique()
     names = sorted(treated[compound].dropna().astype(str).unique(), key=natural_key)
     said = f"{n:,}" + (f" ({', '.join(names)})" if 0 < n <= 3 else "")
@@ -166,17 +156,12 @@ def _quality_row(words, trained, part):
     cells = [text(words), text(TRAINED.get(trained, trained))]
     for metric in METRICS:
         row = part.loc[metric]
-        scale = _SCALES.get(metric) if metric == "z_prime" else None
-        cells.append(
-            interval(
-                row["value"],
-                row["low"],
-                row["high"],
-                digits=1 if metric == "ssmd" else 2,
-                reason=row["reason"],
-                scale=scale,
-            )
+        digits = 1 if metric == "ssmd" else 2
+        bounds = (row["low"], row["high"])
+        shown = interval(
+            row["value"], *bounds, digits=digits, reason=row["reason"], scale=_SCALES.get(metric)
         )
+        cells.append(shown)
     return cells
 
 
@@ -205,8 +190,8 @@ def _make_plates(inputs):
         "wells": lambda one: count(one["n_wells"]),
         "negative": lambda one: count(one["n_negative"]),
         "positive": lambda one: count(one["n_positive"]),
-        "Z′": lambda one: _interval_of(one, "z_prime", (-1.0, 1.0)),
-        "SSMD": lambda one: _interval_of(one, "ssmd", None),
+        "Z′": lambda one: _interval_of(one, "z_prime"),
+        "SSMD": lambda one: _interval_of(one, "ssmd"),
         "drift": lambda one: number(one["drift"], reason="no negative controls"),
         "position, p": lambda one: number(one["position_p"], 3, reason="too few wells, or none are known"),
         "cells": lambda one: number(one["cells"], 0),
@@ -242,13 +227,12 @@ def describe_plates(inputs):
     DataFrame
         Lowest Z' first, then plates without one in natural order; ``position`` is the order of the run.
     """
-    wells, plate = inputs.wells, inputs.roles["plate"]
-    names = sorted(wells[plate].astype(str).unique(), key=natural_key)
+    wells, plates, names = inputs.wells, inputs.plates, inputs.plate_names
     order = _find_order(inputs, names)
     controls, drift = inputs.assay.get("controls"), inputs.assay.get("drift")
     lowest_p = _lowest_p(inputs.assay.get("positions"))
-    sizes = wells[plate].astype(str).value_counts()
-    cells = wells.groupby(wells[plate].astype(str))[CELL_COUNT].median() if CELL_COUNT in wells else {}
+    sizes = plates.value_counts()
+    cells = wells.groupby(plates)[CELL_COUNT].median() if CELL_COUNT in wells else {}
     flagged = _count_flagged(inputs)
     kinds = {"n_negative": "controls", "n_positive": "positive_controls"}
     kinds = {column: _count_controls(inputs, role) for column, role in kinds.items()}
@@ -276,18 +260,15 @@ def _find_order(inputs, names):
     return sorted(names, key=lambda name: (position.get(name, math.inf), natural_key(name)))
 
 
-def _interval_of(one, name, scale):
+def _interval_of(one, name):
     bounds = (one[f"{name}_low"], one[f"{name}_high"])
-    return interval(one[name], *bounds, reason=one["reason"], scale=scale)
+    return interval(one[name], *bounds, reason=one["reason"], scale=_SCALES.get(name))
 
 
 def _count_controls(inputs, role):
     """Wells of a kind of control on each plate."""
-    query, plate = inputs.roles[role], inputs.roles["plate"]
-    if query is None:
-        return None
-    chosen = inputs.wells[np.asarray(select_rows(inputs.wells, query, allow_empty=True))]
-    return chosen[plate].astype(str).value_counts().to_dict()
+    chosen = inputs.select(role)
+    return None if chosen is None else inputs.plates[chosen].value_counts().to_dict()
 
 
 def _controls_of(table, name):
@@ -329,5 +310,4 @@ def _count_flagged(inputs):
     if fields is None:
         return {}
     flags = fields[IS_FLAGGED].fillna(False).astype(bool)
-    counts = np.asarray(flags).astype(int)
-    return as_table({"plate": fields[plate].astype(str), "n": counts}).groupby("plate")["n"].sum().to_dict()
+    return flags.groupby(fields[plate].astype(str)).sum().to_dict()

@@ -46,7 +46,9 @@ def make_plates(inputs, writer, *, random_state=0):
     else:
         if AXIS not in inputs.wells:
             parts.append(Missing("The axis between the controls", inputs.reason(AXIS)))
-        inputs = split_doses(inputs)
+        # plates are text, which is how tables of assay quality name them
+        wells = inputs.wells.assign(**{inputs.roles["plate"]: inputs.plates})
+        inputs = split_doses(replace(inputs, wells=wells))
         columns = list_columns(inputs)
         parts.append(Html(make_viewer(inputs, columns)))
         names, note = choose_plates(inputs)
@@ -119,9 +121,8 @@ def find_effects(inputs, names, random_state=0):
         Table of `compute_position_effects` of the axis between the controls and the shares; None where they
         cannot be tested.
     """
-    wells, plate, well = inputs.wells, inputs.roles["plate"], inputs.roles["well"]
-    wells = wells.assign(**{plate: wells[plate].astype(str)})
-    wells = wells[wells[plate].isin(names)]
+    plate, well = inputs.roles["plate"], inputs.roles["well"]
+    wells = inputs.wells[inputs.plates.isin(names)]
     tested = [c for c in (AXIS, *inputs.shares) if c in wells and np.isfinite(wells[c]).all()]
     if not tested or not len(wells):
         return None
@@ -148,7 +149,7 @@ def choose_plates(inputs):
     note : str
         Which they are, if not all.
     """
-    names = sorted(inputs.wells[inputs.roles["plate"]].astype(str).unique(), key=natural_key)
+    names = inputs.plate_names
     if len(names) <= MAX_PLATES:
         return names, ""
     table = inputs.assay.get("positions")
@@ -164,8 +165,7 @@ def choose_plates(inputs):
 
 def _draw(inputs, column, names, note, effects, writer):
     wells, roles = inputs.wells, inputs.roles
-    table = wells.assign(**{roles["plate"]: wells[roles["plate"]].astype(str)})
-    values = table[column].to_numpy(dtype=float)
+    values = wells[column].to_numpy(dtype=float)
     values = values[np.isfinite(values)]
     norm = make_norm(values, column) if len(values) else None
     n_columns = min(len(names), _COLUMNS)
@@ -178,7 +178,7 @@ def _draw(inputs, column, names, note, effects, writer):
             ax.remove()
         for ax, name in zip(axes, names, strict=False):
             PlateHeatmapDisplay.from_table(
-                table, column, plate=name, plate_column=roles["plate"], well_column=roles["well"],
+                wells, column, plate=name, plate_column=roles["plate"], well_column=roles["well"],
                 control_column=CONTROL_TYPE, effects=effects, norm=norm,
                 cmap="cividis" if column == AXIS else "viridis", ax=ax, legend=name == names[-1],
             )  # fmt: skip

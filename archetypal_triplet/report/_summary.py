@@ -39,7 +39,8 @@ def draw_summary(inputs, writer):
         Three panels, or fewer where there are no plates or no controls.
     """
     controls = _pooled(inputs)
-    shown, plate_name = choose_axis(inputs), _choose_plate(inputs)
+    shown = choose_axis(inputs)
+    plate_name = _choose_plate(inputs, shown)
     panels = ["map"] + ["plate"] * (plate_name is not None) + ["controls"] * (controls is not None)
     widths = {"map": 1.25, "plate": 1.25, "controls": 0.75}
 
@@ -76,11 +77,11 @@ def _pooled(inputs):
     return table if len(table) else None
 
 
-def _choose_plate(inputs):
-    if explain_no_plates(inputs) or choose_axis(inputs) not in inputs.wells:
+def _choose_plate(inputs, column):
+    if explain_no_plates(inputs) or column not in inputs.wells:
         return None
-    sizes = inputs.wells[inputs.roles["plate"]].astype(str).value_counts()
-    return sorted(sizes.index[sizes == sizes.max()], key=natural_key)[0]
+    sizes = inputs.plates.value_counts()
+    return min(sizes.index[sizes == sizes.max()], key=natural_key)
 
 
 def _draw_map(inputs, ax):
@@ -94,7 +95,7 @@ def _draw_map(inputs, ax):
 def _draw_plate(inputs, column, name, ax):
     wells, roles = inputs.wells, inputs.roles
     PlateHeatmapDisplay.from_table(
-        wells.assign(**{roles["plate"]: wells[roles["plate"]].astype(str)}), column, plate=name,
+        wells.assign(**{roles["plate"]: inputs.plates}), column, plate=name,
         plate_column=roles["plate"], well_column=roles["well"],
         cmap="cividis" if column == AXIS else "viridis", ax=ax,
     )  # fmt: skip

@@ -4,13 +4,12 @@ import math
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import CONTROL_TYPE, is_metadata
-from archetypal_triplet._utils._names import natural_key
+from archetypal_triplet._utils._columns import is_metadata
 from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet._utils._roles import is_numeric
 from archetypal_triplet._utils._wells import parse_wells, plate_shape
-from archetypal_triplet.plotting._choices import make_norm
-from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR
+from archetypal_triplet.plotting._choices import make_norm, take_control_type
+from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR, to_kinds
 from archetypal_triplet.report._axis import AXIS, file_name, name_of
 from archetypal_triplet.report._templates import to_script
 
@@ -36,20 +35,19 @@ def pack_plates(inputs, first):
         JSON that can stand in a script of a page.
     """
     wells, roles = inputs.wells, inputs.roles
-    names = sorted(wells[roles["plate"]].astype(str).unique(), key=natural_key)
+    names = inputs.plate_names
     number = {name: i for i, name in enumerate(names)}
     rows, columns = parse_wells(wells[roles["well"]])
-    kinds = ["", *CONTROL_MARKERS]
-    types = wells[CONTROL_TYPE].astype(str) if CONTROL_TYPE in wells else [""] * len(wells)
+    kinds = {"sample": 0, **{kind: i for i, kind in enumerate(CONTROL_MARKERS, start=1)}}
     packed = {
         "plates": names,
         "shape": list(plate_shape(rows, columns)),
-        "plate": [number[name] for name in wells[roles["plate"]].astype(str)],
+        "plate": [number[name] for name in inputs.plates],
         "row": rows.tolist(),
         "column": columns.tolist(),
         "well": wells[roles["well"]].astype(str).tolist(),
-        "kinds": kinds,
-        "kind": [kinds.index(name) if name in kinds else 0 for name in types],
+        "kinds": ["", *CONTROL_MARKERS],
+        "kind": [kinds[kind] for kind in to_kinds(take_control_type(wells), len(wells))],
         "columns": [_pack(wells, column) for column in _list_columns(inputs, first)],
         "scales": {name: _list_colors(name) for name in ("viridis", "cividis")},
         "other": OTHER_COLOR,

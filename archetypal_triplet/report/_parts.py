@@ -185,7 +185,16 @@ class Section:
     parts: list
 
 
-GROUPS = (Block, Folded, Row)  # hold parts
+_GROUPS = (Block, Folded, Row)  # hold parts
+
+
+def find_parts(parts, kind):
+    """Yield every part of a class among parts, and in what they hold."""
+    for part in parts:
+        if isinstance(part, kind):
+            yield part
+        elif isinstance(part, _GROUPS):
+            yield from find_parts(part.parts, kind)
 
 
 def text(value, *, title=""):

@@ -1,6 +1,5 @@
 """The last section: how the results came about, so that somebody else can make them again."""
 
-import hashlib
 import json
 
 from archetypal_triplet._utils._columns import PSEUDOLABEL
@@ -17,6 +16,7 @@ from archetypal_triplet.report._parts import (
     text,
 )
 from archetypal_triplet.report._texts import make_section
+from archetypal_triplet.runs._model import sha256_of
 
 _CHECKED = (
     "run.json",
@@ -143,7 +143,7 @@ def _make_hashes(inputs):
     for name in _CHECKED:
         path = inputs.folder / name
         if path.is_file():
-            pairs.append((name, hashlib.sha256(path.read_bytes()).hexdigest()))
+            pairs.append((name, sha256_of(path)))
     return _tabulate("hashes", "SHA-256 of the files that this page was made from", pairs)
 
 

@@ -11,7 +11,7 @@ from archetypal_triplet.report._doses import make_doses
 from archetypal_triplet.report._explore import make_maps
 from archetypal_triplet.report._outliers import make_outliers
 from archetypal_triplet.report._overview import make_overview
-from archetypal_triplet.report._parts import GROUPS, Missing
+from archetypal_triplet.report._parts import Missing, find_parts
 from archetypal_triplet.report._plates import make_plates
 from archetypal_triplet.report._provenance import make_provenance
 from archetypal_triplet.report._thumbnails import open_images
@@ -46,7 +46,7 @@ def make_sections(inputs, writer, options, *, verbose=0):
         section = make()
         made.sections.append(section)
         made.seconds[name] = round(time.perf_counter() - begin, 3)
-        made.missing |= {part.what: part.reason for part in find_missing(section.parts)}
+        made.missing |= {part.what: part.reason for part in find_parts(section.parts, Missing)}
         if verbose:
             logger.info("report: %s (%.1f s)", section.title, made.seconds[name])
     return made
@@ -74,12 +74,3 @@ def _open_images(inputs, options):
     if options["thumbnails"] == "none":
         return None, "they were not asked for (thumbnails='none')"
     return open_images(inputs.folder, inputs.info)
-
-
-def find_missing(parts):
-    """Yield what is not there among parts, and in what they hold."""
-    for part in parts:
-        if isinstance(part, Missing):
-            yield part
-        elif isinstance(part, GROUPS):
-            yield from find_missing(part.parts)

@@ -2,20 +2,11 @@
 
 import re
 
-from archetypal_triplet.report._parts import GROUPS, Table
+from archetypal_triplet.report._parts import Table, find_parts
 
 # what a spreadsheet would run as a formula, as in the files that the map writes; a number is none
 _FORMULA = re.compile(r"\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n]")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", flags=re.IGNORECASE)
-
-
-def find_tables(parts):
-    """Yield every table among parts, and in what they hold."""
-    for part in parts:
-        if isinstance(part, Table):
-            yield part
-        elif isinstance(part, GROUPS):
-            yield from find_tables(part.parts)
 
 
 def defuse(value):
@@ -53,20 +44,11 @@ def write_tables(sections, folder):
         Of the report.
     folder : Path
         Where ``NAME.csv`` goes; it is made.
-
-    Returns
-    -------
-    list of str
-        Names of the files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names = []
-    for table in (table for section in sections for table in find_tables(section.parts)):
+    for table in find_parts([part for section in sections for part in section.parts], Table):
         frame = table.frame.rename(columns=defuse)
-        texts = [i for i, dtype in enumerate(frame.dtypes) if dtype.kind not in "biufcmM"]
-        for i in texts:
-            frame.isetitem(i, frame.iloc[:, i].astype(object).map(defuse, na_action="ignore"))
-        name = f"{table.name}.csv"
-        frame.to_csv(folder / name, index=False, errors="backslashreplace")
-        names.append(name)
-    return names
+        for i, dtype in enumerate(frame.dtypes):
+            if dtype.kind not in "biufcmM":
+                frame.isetitem(i, frame.iloc[:, i].astype(object).map(defuse, na_action="ignore"))
+        frame.to_csv(folder / f"{table.name}.csv", index=False, errors="backslashreplace")

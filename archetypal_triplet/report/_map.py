@@ -8,7 +8,8 @@ import numpy as np
 from archetypal_triplet._utils._columns import COMPOUND, CONTROL_TYPE, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import as_pandas
 from archetypal_triplet._utils._optional import import_optional
-from archetypal_triplet.plotting._palette import CONTROL_MARKERS
+from archetypal_triplet.plotting._choices import take_control_type
+from archetypal_triplet.plotting._palette import to_kinds
 from archetypal_triplet.report._map_columns import describe_columns, is_dose, is_unit, pack_array
 from archetypal_triplet.report._map_figure import LAYERS, make_figure
 from archetypal_triplet.report._templates import read_static, render, to_script
@@ -225,17 +226,8 @@ def _draw_order(n):
 
 def _assign_layers(table, order):
     """Which layer draws each row; samples lie in "sample" and go to "other" where they have no color."""
-    kinds = np.full(len(table), "sample", dtype=object)
-    if CONTROL_TYPE in table.columns:
-        told = (
-            table[CONTROL_TYPE]
-            .astype(object)
-            .where(table[CONTROL_TYPE].notna(), "sample")
-            .astype(str)
-            .to_numpy()
-        )
-        kinds = np.where(np.isin(told, list(CONTROL_MARKERS)), told, "sample")
     number = {layer: i for i, layer in enumerate(LAYERS)}
+    kinds = to_kinds(take_control_type(table), len(table))
     codes = np.array([number[kind] for kind in kinds], dtype=np.uint8)
     return {"names": list(LAYERS), "codes": pack_array(codes[order])}
 
@@ -255,8 +247,7 @@ def _find_roles(table):
 
 
 def _scale_colors():
-    palettes = import_optional("bokeh.palettes", extra="report")
-    return list(palettes.Viridis256)
+    return list(import_optional("bokeh.palettes", extra="report").Viridis256)
 
 
 def _pack_places(thumbnails, order):

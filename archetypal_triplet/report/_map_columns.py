@@ -23,8 +23,12 @@ from archetypal_triplet._utils._columns import (
     split_words,
 )
 from archetypal_triplet._utils._names import natural_key
-from archetypal_triplet.plotting._choices import DOMINANT_ARCHETYPE, compute_dominant_archetype
-from archetypal_triplet.plotting._palette import MISSING, UNLABELED
+from archetypal_triplet.plotting._choices import (
+    DOMINANT_ARCHETYPE,
+    compute_dominant_archetype,
+    take_control_type,
+)
+from archetypal_triplet.plotting._palette import MISSING, UNLABELED, to_kinds
 from archetypal_triplet.report._map_colors import make_classes, make_scale
 
 _LABELS = {
@@ -194,20 +198,13 @@ def describe_columns(table, strength, *, columns=None, labels=None):
         In the order of the table under the map.
     """
     names = choose_columns(table) if columns is None else [str(name) for name in columns]
-    kinds = _control_kinds(table)
+    kinds = to_kinds(take_control_type(table), len(table))
     described = [_describe(table, name, kinds, strength) for name in names]
     described += _derive(table, names, kinds, strength)
     for column in described:
         column.label = (labels or {}).get(column.name, column.label)
     _rename_archetypes(described, labels or {})
     return described
-
-
-def _control_kinds(table):
-    n = len(table)
-    return (
-        np.asarray(table[CONTROL_TYPE]).astype(str) if CONTROL_TYPE in table.columns else np.full(n, "sample")
-    )
 
 
 def _describe(table, name, kinds, strength):
@@ -254,8 +251,8 @@ def _to_one_unit(table, doses, title):
     factors = {name: _MOLAR.get(str(name).lower()) for name in told}
     if not len(told) or None in factors.values():
         return doses, f"{title} (mixed units: {', '.join(told[:4])})" if len(told) else title
-    factor = np.array([factors.get(name, np.nan) for name in np.unique(names)])
-    factor = factor[np.unique(names, return_inverse=True)[1]] / _MICRO
+    levels, codes = np.unique(names, return_inverse=True)
+    factor = np.array([factors.get(name, np.nan) for name in levels])[codes] / _MICRO
     return np.where(doses == 0, 0.0, doses * factor), f"{title} (µM)"
 
 
@@ -264,10 +261,9 @@ def _derive(table, names, kinds, strength):
     if sum(name.startswith(ARCHETYPE_PREFIX) for name in names) < 2:
         return []
     shares = table[[n for n in names if n.startswith(ARCHETYPE_PREFIX)]]
-    labels = compute_dominant_archetype(shares.fillna(0.0))
-    levels = sorted(set(labels), key=natural_key)
+    levels, codes = np.unique(compute_dominant_archetype(shares.fillna(0.0)), return_inverse=True)
     column = MapColumn(DOMINANT_ARCHETYPE, _LABELS[DOMINANT_ARCHETYPE], "Archetypes", is_derived=True)
-    column.codes, column.levels = np.searchsorted(sorted(levels), labels), sorted(levels)
+    column.codes, column.levels = codes, levels.tolist()
     shown = [label_column(level) for level in column.levels]
     if len(levels) > 1:
         column.coloring = make_classes(column.codes, shown, kinds, strength)

@@ -226,6 +226,15 @@ def test_what_only_controls_are_called_has_their_marker_and_no_color():
     assert looks["killer"] == ("^", "#FFFFFF")
 
 
+@pytest.mark.parametrize("kind", [None, "compound"])
+def test_a_row_of_no_known_kind_of_control_is_a_sample(kind):
+    table = make_table()
+    looks = find_column(read_payload(build_map(table, make_planes())), "Metadata_Compound")["coloring"]
+    table["Metadata_ControlType"] = table["Metadata_ControlType"].replace("sample", kind)
+    column = find_column(read_payload(build_map(table, make_planes())), "Metadata_Compound")
+    assert column["coloring"] == looks
+
+
 def test_no_tick_is_minus_zero():
     payload = read_payload(build_map(make_table(), make_planes()))
     ticks = [t for c in payload["columns"] for t in (c["coloring"] or {}).get("ticks", [])]

@@ -40,7 +40,7 @@ def make_doses(inputs, writer):
         fits, options, reason = _fit(inputs, column)
         if fits is None:
             break
-        note = _say_gained(column, gained)
+        fits, note = _rank(fits), _say_gained(column, gained)
         parts += [_draw(inputs, column, fits, options, writer, note), _tabulate(inputs, column, fits)]
     if reason:
         parts.append(Missing("Dose response", reason))
@@ -128,8 +128,7 @@ def _rank(fits):
 
 
 def _draw(inputs, column, fits, options, writer, note):
-    shown = _rank(fits)
-    shown = shown[shown["p_value"].notna()].head(N_CURVES)
+    shown = fits[fits["p_value"].notna()].head(N_CURVES)
     what = name_of(column)
     if not len(shown):
         return Missing(f"Curves along {what}", "no compound has enough doses for a curve")
@@ -157,9 +156,8 @@ def _draw(inputs, column, fits, options, writer, note):
 
 
 def _tabulate(inputs, column, fits):
-    ranked = _rank(fits)
     rows = []
-    for _, one in ranked.head(N_SHOWN).iterrows():
+    for _, one in fits.head(N_SHOWN).iterrows():
         unit = str(one["unit"])
         rows.append(
             [
@@ -177,7 +175,7 @@ def _tabulate(inputs, column, fits):
     n_found = int(fits["ec50"].notna().sum())
     caption = f"Fits along {name_of(column)}: {n_found:,} of {count_of(len(fits), 'compound')} have an EC50."
     titles = {"tested": "lowest and highest concentration", "p": "whether there is a response at all"}
-    return Table(f"dose_response_{file_name(column)}", caption, head, rows, ranked, titles)
+    return Table(f"dose_response_{file_name(column)}", caption, head, rows, fits, titles)
 
 
 def _concentration(value, low, high):

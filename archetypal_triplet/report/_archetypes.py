@@ -8,7 +8,8 @@ from archetypal_triplet._utils._columns import CONTROL_TYPE, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._tags import ARCHETYPE, NOTE, TAG
-from archetypal_triplet.plotting import ArchetypeGalleryDisplay, SimplexDisplay
+from archetypal_triplet.plotting import SimplexDisplay
+from archetypal_triplet.report._gallery import N_IMAGES, draw_gallery, name_places
 from archetypal_triplet.report._movers import find_movers
 from archetypal_triplet.report._parts import (
     MISSING,
@@ -26,7 +27,6 @@ from archetypal_triplet.report._parts import (
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.report._thumbnails import purest_images
 
-N_IMAGES = 8
 N_MOVERS = 6
 IMAGE_SIZE = 96
 MAX_PLATES = 8  # columns of the table of shares, which fit 1400 pixels
@@ -176,26 +176,21 @@ def _make_blocks(inputs, source, writer):
 def _draw_gallery(name, gallery, rows, writer):
     wells = rows.iloc[gallery.rows]
     places = _name_places(wells)
-    captions = [f"{place}\n{100 * part:.0f} %" for place, part in zip(places, gallery.shares, strict=True)]
-
-    def plot(figure):
-        ax = figure.subplots()
-        ArchetypeGalleryDisplay.from_images([list(gallery.images)], titles=[""], captions=[captions], ax=ax)
-
-    shown = ", ".join(
-        f"{place} {100 * part:.0f} %" for place, part in zip(places, gallery.shares, strict=True)
-    )
-    return writer.draw(
-        f"gallery_{name.lower()}", plot, size=(1.17 * N_IMAGES, 1.48),
+    shares = [f"{100 * part:.0f} %" for part in gallery.shares]
+    shown = ", ".join(f"{place} {part}" for place, part in zip(places, shares, strict=True))
+    return draw_gallery(
+        writer, f"gallery_{name.lower()}", gallery.images,
+        [f"{place}\n{part}" for place, part in zip(places, shares, strict=True)],
         alt=f"The images with the largest share of {name.replace('_', ' ').lower()}: {shown}.",
         caption="Largest share first, one image a well at most.",
     )  # fmt: skip
 
 
 def _name_places(rows):
+    """Places, without the plate or field that is the same for all of them."""
     columns = [c for c in (PLATE, WELL, SITE) if c in rows]
     columns = [c for c in columns if c == WELL or rows[c].nunique() > 1]
-    return [" ".join(str(part) for part in row) for row in rows[columns].itertuples(index=False)]
+    return name_places(rows, columns)
 
 
 def _list_facts(row, tag, level):

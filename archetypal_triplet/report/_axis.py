@@ -48,6 +48,17 @@ def name_of(column):
     return str(column).removeprefix(METADATA_PREFIX)
 
 
+def title_of(column):
+    """Say what a column is, at the beginning of a line."""
+    what = name_of(column)
+    return what[:1].upper() + what[1:]
+
+
+def colors_of(column):
+    """Name the color map of a column on plates; that of the axis between the controls is its own."""
+    return "cividis" if column == AXIS else "viridis"
+
+
 def explain_no_plates(inputs):
     """Say why no plate can be drawn.
 

@@ -7,7 +7,8 @@ import numpy as np
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet.plotting import DoseResponseDisplay
 from archetypal_triplet.plotting._choices import clip_label
-from archetypal_triplet.report._axis import AXIS, GAINED, file_name, name_of
+from archetypal_triplet.report._axis import AXIS, GAINED, file_name, name_of, title_of
+from archetypal_triplet.report._figures import make_grid
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.screens import compute_dose_response
@@ -137,10 +138,8 @@ def _draw(inputs, column, fits, options, writer, note):
     n_rows = -(-len(compounds) // n_columns)
 
     def plot(figure):
-        axes = figure.subplots(n_rows, n_columns, squeeze=False, sharey=True).ravel()
-        for ax in axes[len(compounds) :]:
-            ax.remove()
-        for ax, compound in zip(axes, compounds, strict=False):
+        axes = make_grid(figure, len(compounds), (n_rows, n_columns), sharey=True)
+        for ax, compound in zip(axes, compounds, strict=True):
             DoseResponseDisplay.from_table(
                 inputs.wells, column, compound=compound, **options, ax=ax, legend=ax is axes[n_columns - 1]
             )
@@ -149,7 +148,7 @@ def _draw(inputs, column, fits, options, writer, note):
     return writer.draw(
         f"doses_{file_name(column)}", plot, size=(3.0 * n_columns + 1.4 * (n_columns < 3), 2.9 * n_rows),
         alt=f"Dose response along {what} of {', '.join(map(str, compounds))}.",
-        caption=f"{what[:1].upper()}{what[1:]} by dose: the {count_of(len(compounds), 'compound')} with the "
+        caption=f"{title_of(column)} by dose: the {count_of(len(compounds), 'compound')} with the "
         "clearest response. Band: 95 % interval of the curve; wells without compound stand at the left."
         f"{note}",
     )  # fmt: skip

@@ -23,6 +23,14 @@ _STYLE = {
 }
 
 
+def make_grid(figure, n, shape, **options):
+    """Give a figure `n` axes in so many rows and columns; the end of the last row may stay empty."""
+    axes = figure.subplots(*shape, squeeze=False, **options).ravel()
+    for ax in axes[n:]:
+        ax.remove()
+    return axes[:n]
+
+
 class FigureWriter:
     """Draws figures and keeps their files in one folder.
 
@@ -34,7 +42,6 @@ class FigureWriter:
 
     def __init__(self, folder):
         self.folder = folder
-        self.names = []
 
     def draw(self, name, plot, *, size, alt, caption=""):
         """Draw one figure.
@@ -66,18 +73,15 @@ class FigureWriter:
             return self.keep(name, figure, alt=alt, caption=caption)
 
     def keep(self, name, figure, *, alt, caption=""):
-        """Write a figure that is drawn already; arguments and result as in `draw`."""
-        matplotlib = import_optional("matplotlib", extra="report")
+        """Write a figure that is drawn, in the style of `draw`, whose arguments and result these are."""
         name = safe_name(name)
         self.folder.mkdir(parents=True, exist_ok=True)
         vector, pixels = io.BytesIO(), io.BytesIO()
-        with matplotlib.rc_context(_STYLE):
-            figure.savefig(vector, format="svg", metadata={"Date": None})
-            figure.set_layout_engine("none")  # it is laid out now
-            figure.savefig(pixels, format="png", dpi=DPI_FILE, metadata={"Software": None})
+        figure.savefig(vector, format="svg", metadata={"Date": None})
+        figure.set_layout_engine("none")  # it is laid out now
+        figure.savefig(pixels, format="png", dpi=DPI_FILE, metadata={"Software": None})
         (self.folder / f"{name}.svg").write_bytes(vector.getvalue())
         (self.folder / f"{name}.png").write_bytes(pixels.getvalue())
-        self.names.append(name)
         width = round(figure.get_size_inches()[0] * DPI)
         shown, kind = vector.getvalue(), "svg+xml"
         if len(shown) > max(MAX_SVG_BYTES, 1.3 * pixels.getbuffer().nbytes):

@@ -14,11 +14,10 @@ from archetypal_triplet._utils._columns import (
 )
 from archetypal_triplet._utils._frames import embedding_columns
 from archetypal_triplet._utils._spread import MAD_TO_SD
-from archetypal_triplet.plotting import ArchetypeGalleryDisplay
+from archetypal_triplet.report._gallery import N_IMAGES, draw_gallery, name_places
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 
-N_IMAGES = 8
 N_WELLS = 12
 MIN_CONTROLS = 4  # a median of fewer says little
 
@@ -69,14 +68,9 @@ def _draw_fields(rows, keys, source, writer):
     rows = rows[source.has(rows)]
     if not len(rows):
         return None
-    images = list(source.take(rows, 128))
-    captions = [" ".join(str(part) for part in row) for row in rows[keys].itertuples(index=False)]
-
-    def plot(figure):
-        ArchetypeGalleryDisplay.from_images([images], titles=[""], captions=[captions], ax=figure.subplots())
-
-    return writer.draw(
-        "outliers", plot, size=(1.17 * N_IMAGES, 1.48),
+    captions = name_places(rows, keys)
+    return draw_gallery(
+        writer, "outliers", source.take(rows, 128), captions,
         alt=f"The flagged fields farthest from their wells: {', '.join(captions)}.",
         caption="The flagged fields that are farthest from the other fields of their wells.",
     )  # fmt: skip

@@ -11,7 +11,8 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
 from archetypal_triplet.qc import compute_position_effects
-from archetypal_triplet.report._axis import AXIS, explain_no_plates, file_name, name_of
+from archetypal_triplet.report._axis import AXIS, colors_of, explain_no_plates, file_name, name_of, title_of
+from archetypal_triplet.report._figures import make_grid
 from archetypal_triplet.report._parts import Folded, Html, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.report._viewer import make_viewer
@@ -173,22 +174,18 @@ def _draw(inputs, column, names, note, effects, writer):
     width = 5.2 if len(names) == 1 else 3.55
 
     def plot(figure):
-        axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-        for ax in axes[len(names) :]:
-            ax.remove()
-        for ax, name in zip(axes, names, strict=False):
+        for ax, name in zip(make_grid(figure, len(names), (n_rows, n_columns)), names, strict=True):
             PlateHeatmapDisplay.from_table(
                 wells, column, plate=name, plate_column=roles["plate"], well_column=roles["well"],
                 control_column=CONTROL_TYPE, effects=effects, norm=norm,
-                cmap="cividis" if column == AXIS else "viridis", ax=ax, legend=name == names[-1],
+                cmap=colors_of(column), ax=ax, legend=name == names[-1],
             )  # fmt: skip
             ax.set_title(clip_label(name), loc="left")
 
-    what = name_of(column)
     return writer.draw(
         f"plates_{file_name(column)}", plot, size=(width * n_columns + 1.0, (0.66 * width + 0.55) * n_rows),
-        alt=f"Heat map of {what} on {count_of(len(names), 'plate')}: {', '.join(names)}.",
-        caption=f"{what[:1].upper()}{what[1:]}{_say_scale(column, names)}.{note}",
+        alt=f"Heat map of {name_of(column)} on {count_of(len(names), 'plate')}: {', '.join(names)}.",
+        caption=f"{title_of(column)}{_say_scale(column, names)}.{note}",
     )  # fmt: skip
 
 

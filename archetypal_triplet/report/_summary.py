@@ -7,7 +7,7 @@ from archetypal_triplet._utils._frames import embedding_columns
 from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet.plotting import EmbeddingMapDisplay, PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label
-from archetypal_triplet.report._axis import AXIS, choose_axis, explain_no_plates, name_of
+from archetypal_triplet.report._axis import AXIS, choose_axis, colors_of, explain_no_plates, name_of
 
 SPACES = {
     "embedding": "map",
@@ -97,7 +97,7 @@ def _draw_plate(inputs, column, name, ax):
     PlateHeatmapDisplay.from_table(
         wells.assign(**{roles["plate"]: inputs.plates}), column, plate=name,
         plate_column=roles["plate"], well_column=roles["well"],
-        cmap="cividis" if column == AXIS else "viridis", ax=ax,
+        cmap=colors_of(column), ax=ax,
     )  # fmt: skip
     ax.set_title(f"{clip_label(name, 16)}: {_TITLES.get(column) or name_of(column)}", loc="left")
 

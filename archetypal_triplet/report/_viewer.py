@@ -10,7 +10,7 @@ from archetypal_triplet._utils._roles import is_numeric
 from archetypal_triplet._utils._wells import parse_wells, plate_shape
 from archetypal_triplet.plotting._choices import make_norm, take_control_type
 from archetypal_triplet.plotting._palette import CATEGORY_COLORS, CONTROL_MARKERS, OTHER_COLOR, to_kinds
-from archetypal_triplet.report._axis import AXIS, file_name, name_of
+from archetypal_triplet.report._axis import colors_of, title_of
 from archetypal_triplet.report._templates import to_script
 
 MAX_COLUMNS = 40
@@ -74,15 +74,14 @@ def _differs(values):
 def _pack(wells, column):
     """Numbers as they are with the ends of their scale; text as numbers of classes."""
     values = wells[column]
-    label = name_of(column)
-    about = {"name": str(column), "label": label[:1].upper() + label[1:], "file": file_name(column)}
+    about = {"name": str(column), "label": title_of(column)}
     if is_numeric(values.dtype) and values.dtype.kind != "b":
         numbers = values.to_numpy(dtype=float)
         finite = numbers[np.isfinite(numbers)]
         norm = make_norm(finite, str(column))
         about |= {
             "low": float(norm.vmin), "high": float(norm.vmax), "log": type(norm).__name__ == "LogNorm",
-            "scale": "cividis" if column == AXIS else "viridis",
+            "scale": colors_of(column),
         }  # fmt: skip
         rounded = [float(f"{value:.{_DIGITS}g}") for value in numbers]  # the largest number becomes inf
         return {**about, "values": [value if math.isfinite(value) else None for value in rounded]}

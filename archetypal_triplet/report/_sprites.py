@@ -109,23 +109,16 @@ def make_sprites(images, *, present=None, image_format="webp", quality=75, max_b
     sheet, at = np.divmod(np.where(present, np.cumsum(present) - 1, 0), per_row**2)
     row, column = np.divmod(at, per_row)
     starts = range(0, len(chosen), per_row**2)
-    groups = [images[chosen[start : start + per_row**2]] for start in starts]
+    pages = [_lay_out(images[chosen[start : start + per_row**2]], per_row) for start in starts]
     lower = () if image_format == "png" else (q for q in _LOWER_QUALITIES if q < quality)
     for now in (quality, *lower):
-        sheets, shapes = _pack_sheets(groups, per_row, image_format, now)
-        if sum(map(len, sheets)) <= max_bytes:
+        sheets = [_pack(page, image_format, now) for page in pages]
+        n_bytes = sum(map(len, sheets))
+        if n_bytes <= max_bytes:
             break
     sheet = np.where(present, sheet, -1)
-    return Sprites(sheets, sheet, column * size, row * size, size, shapes, sum(map(len, sheets)))
-
-
-def _pack_sheets(groups, per_row, image_format, quality):
-    sheets, shapes = [], []
-    for group in groups:
-        pixels = _lay_out(group, per_row)
-        shapes.append((pixels.shape[1], pixels.shape[0]))
-        sheets.append(_pack(pixels, image_format, quality))
-    return sheets, shapes
+    shapes = [(page.shape[1], page.shape[0]) for page in pages]
+    return Sprites(sheets, sheet, column * size, row * size, size, shapes, n_bytes)
 
 
 def _lay_out(images, per_row):

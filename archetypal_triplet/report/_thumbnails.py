@@ -1,6 +1,7 @@
 """The images behind the rows of a run, as small pictures of one size, color and contrast."""
 
 import json
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path
 
@@ -102,7 +103,7 @@ class ImageSource:
         self._colors = choose_colors(n_channels, found.nucleus)
         self.legend = list(zip(found.channels, self._colors, strict=True))
         self.bytes_per_image = int(np.prod(found.images.shape[1:])) * np.dtype(found.images.dtype).itemsize
-        self._limits, self._typical = {}, None
+        self._limits = {}
 
     def __len__(self):
         """Return the number of images."""
@@ -227,9 +228,8 @@ class ImageSource:
         """Return the images of a group that lie nearest to its mean, or are evenly spaced in it."""
         if len(images) <= limit:
             return images
-        embedding = self._embedding()
-        if embedding is not None:
-            own = embedding[images]
+        if self._embedding is not None:
+            own = self._embedding[images]
             known = np.isfinite(own).all(axis=1)
             if known.sum() >= limit:
                 images, own = images[known], own[known]
@@ -237,11 +237,10 @@ class ImageSource:
                 return images[np.argsort(distances, kind="stable")[:limit]]
         return images[np.linspace(0, len(images) - 1, limit + 2)[1:-1].round().astype(int)]
 
+    @cached_property
     def _embedding(self):
-        """Return the embedding of each image, NaN where its row is flagged or none, or None."""
-        if self._typical is None:
-            self._typical = (_read_embedding(self._results / "embedding.parquet", self._keys),)
-        return self._typical[0]
+        """The embedding of each image, NaN where its row is flagged or none; None where there is none."""
+        return _read_embedding(self._results / "embedding.parquet", self._keys)
 
 
 def _read_embedding(path, keys):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import ATQ_PREFIX
+from archetypal_triplet._utils._columns import FLAG_REASON
 from archetypal_triplet._utils._frames import embedding_columns
 from archetypal_triplet.report._map import bokeh_inline, build_map
 from archetypal_triplet.report._parts import Html, Missing
@@ -69,7 +69,7 @@ def _make_map(inputs, table, noun, source, options):
     shown = table.iloc[chosen].reset_index(drop=True)
     planes = compute_projections(values[chosen], random_state=seed)
     made = build_map(
-        shown.drop(columns=[c for c in shown if str(c) == f"{ATQ_PREFIX}Reason"]),
+        shown.drop(columns=FLAG_REASON, errors="ignore"),
         planes,
         thumbnails=_make_thumbnails(source, shown, options["thumbnails"]),
         name=noun,

@@ -86,7 +86,7 @@ class MapColumn:
 
     def pack(self):
         """Return the column as it is written into the page."""
-        packed = {"name": self.name, "label": self.label, "group": self.group, "derived": self.is_derived}
+        packed = {"name": self.name, "label": self.label, "derived": self.is_derived}
         if self.numbers is None:
             packed |= {"levels": self.levels, "codes": pack_array(_shrink(self.codes))}
         else:

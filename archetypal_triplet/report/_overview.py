@@ -35,10 +35,12 @@ SPACES = {
 }
 METRICS = {"z_prime": "Z′", "ssmd": "SSMD", "auc": "AUC", "robust_z_prime": "robust Z′"}
 TRAINED = {"seen": "yes", "held out": "no, held out"}
-_PLATE_COLUMNS = (
-    "plate", "n_wells", "n_negative", "n_positive", "z_prime", "ssmd", "drift", "position_p", "cells",
-    "n_flagged",
-)  # fmt: skip
+# of the table of plates, by their head
+_PLATE_COLUMNS = {
+    "plate": "plate", "wells": "n_wells", "negative": "n_negative", "positive": "n_positive",
+    "Z′": "z_prime", "SSMD": "ssmd", "drift": "drift", "position, p": "position_p", "cells": "cells",
+    "flagged": "n_flagged",
+}  # fmt: skip
 _SCALES = {"z_prime": (-1.0, 1.0)}  # of the metrics that are drawn beside their number
 _TITLES = {
     "Z′": "1 - 3 (SD negative + SD positive) / distance of their means, along the axis between the controls",
@@ -185,33 +187,34 @@ def _make_plates(inputs):
     if plate is None:
         return [Missing("Plates", "there is no column of plates; name it with --plate")]
     frame = describe_plates(inputs)
-    columns = {
-        "plate": lambda one: text(one["plate"]),
-        "wells": lambda one: count(one["n_wells"]),
-        "negative": lambda one: count(one["n_negative"]),
-        "positive": lambda one: count(one["n_positive"]),
-        "Z′": lambda one: _interval_of(one, "z_prime"),
-        "SSMD": lambda one: _interval_of(one, "ssmd"),
-        "drift": lambda one: number(one["drift"], reason="no negative controls"),
-        "position, p": lambda one: number(one["position_p"], 3, reason="too few wells, or none are known"),
-        "cells": lambda one: number(one["cells"], 0),
-        "flagged": lambda one: count(one["n_flagged"]),
-    }
-    needed = dict(zip(columns, _PLATE_COLUMNS, strict=True))
-    head = [name for name in columns if frame[needed[name]].notna().any()]
-    rows = [[columns[name](one) for name in head] for _, one in frame.iterrows()]
+    columns = {head: column for head, column in _PLATE_COLUMNS.items() if frame[column].notna().any()}
+    rows = [[_plate_cell(one, column) for column in columns.values()] for _, one in frame.iterrows()]
     titles = _TITLES | {
         "drift": "distance of the negative controls from those of the first plate, in spreads within plates",
         "position, p": "smallest p of the effects of row, column and edge, in negative controls or all wells",
         "cells": "median number of cells a well",
         "flagged": "fields that are unlike the others of their well",
     }
-    first = "lowest Z′ first" if "Z′" in head else "in their order"
+    first = "lowest Z′ first" if "Z′" in columns else "in their order"
     caption = f"Plates in the embedding, {first}. Empty cells say why when the pointer rests on them."
-    parts = [Table("plates", caption, head, rows, frame, titles)]
+    parts = [Table("plates", caption, list(columns), rows, frame, titles)]
     if len(frame) > 1:
         parts.append(Html(draw_run_order(frame.sort_values("position"))))
     return parts
+
+
+def _plate_cell(one, column):
+    value = one[column]
+    if column in ("z_prime", "ssmd"):
+        bounds = (one[f"{column}_low"], one[f"{column}_high"])
+        return interval(value, *bounds, reason=one["reason"], scale=_SCALES.get(column))
+    if column == "drift":
+        return number(value, reason="no negative controls")
+    if column == "position_p":
+        return number(value, 3, reason="too few wells, or none are known")
+    if column == "cells":
+        return number(value, 0)
+    return text(value) if column == "plate" else count(value)
 
 
 def describe_plates(inputs):
@@ -258,11 +261,6 @@ def _find_order(inputs, names):
     part = drift[(drift["scope"] == "plate") & drift["position"].notna()]
     position = part.groupby(part["plate"].astype(str))["position"].min().to_dict()
     return sorted(names, key=lambda name: (position.get(name, math.inf), natural_key(name)))
-
-
-def _interval_of(one, name):
-    bounds = (one[f"{name}_low"], one[f"{name}_high"])
-    return interval(one[name], *bounds, reason=one["reason"], scale=_SCALES.get(name))
 
 
 def _count_controls(inputs, role):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from archetypal_triplet._utils._columns import COMPOUND, CONTROL_TYPE, PLATE
+from archetypal_triplet._utils._columns import COMPOUND, CONTROL_TYPE, METADATA_PREFIX, PLATE
 from archetypal_triplet._utils._frames import as_pandas, check_columns_exist
 from archetypal_triplet._utils._random import own_random_state
 
@@ -73,7 +73,7 @@ def choose_points(table, max_points, *, by=None, noun="row", random_state=0):
     starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])
     rank = np.arange(n) - starts[codes[order]]
     rows = np.sort(order[rank < quota[codes[order]]])
-    names = [name.removeprefix("Metadata_") for name in used]
+    names = [name.removeprefix(METADATA_PREFIX) for name in used]
     how = f"a random sample stratified by {_join(names)}" if names else "a random sample"
     return rows, f"Shown are {len(rows):,} of {n:,} {noun}s, {how}."
 

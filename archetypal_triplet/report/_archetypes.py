@@ -6,7 +6,6 @@ import numpy as np
 
 from archetypal_triplet._utils._columns import CONTROL_TYPE, PLATE, SITE, WELL
 from archetypal_triplet._utils._frames import count_of
-from archetypal_triplet._utils._names import natural_key
 from archetypal_triplet._utils._tags import ARCHETYPE, NOTE, TAG
 from archetypal_triplet.plotting import SimplexDisplay
 from archetypal_triplet.report._gallery import N_IMAGES, draw_gallery, name_places
@@ -19,6 +18,7 @@ from archetypal_triplet.report._parts import (
     Missing,
     Row,
     Table,
+    as_table,
     count,
     number,
     share,
@@ -66,12 +66,13 @@ def make_archetypes(inputs, source, why_none, writer):
     return make_section("archetypes", parts)
 
 
-def _tabulate(inputs):
+def _collect(inputs):
+    """What is known of each archetype, from the run and from the assessment."""
     table = inputs.archetypes.set_index("Archetype")
     judged = inputs.assay.get("archetypes")
     judged = None if judged is None else judged.set_index("archetype")
     tags = _tags(inputs)
-    rows, records = [], []
+    records = []
     for name in inputs.shares:
         row = table.loc[name]
         one = {"archetype": name, "tag": tags.get(name, ("", ""))[0]}
@@ -84,38 +85,37 @@ def _tabulate(inputs):
         one["reason"] = known.get("reason", inputs.reason("archetypes"))
         one["top_features"] = row.get("Top_Features", "")
         records.append(one)
-        rows.append(_row_of(one))
+    return records
+
+
+def _tabulate(inputs):
+    records = _collect(inputs)
+    rows = [_row_of(one) for one in records]
+    labeled = f"{inputs.level}s labeled"
     head = [
-        "archetype", "tag", "mean share", "rows labeled", "stability", "negative", "positive", "row, p",
+        "archetype", "tag", "mean share", labeled, "stability", "negative", "positive", "row, p",
         "column, p", "edge, p", "artifact",
     ]  # fmt: skip
     titles = {
+        labeled: f"{inputs.level}s whose pseudo-label it is",
         "negative": "mean share in the negative controls",
         "positive": "mean share in the positive controls",
         "stability": "how well other labelings with as many archetypes find it again, 0 to 1",
         "artifact": "whether its purest fields stand alone in their wells",
         "tag": "what a person has said that it is (tags.csv)",
     }
-    frame = inputs.archetypes.iloc[:0].__class__(records)
-    head[3] = f"{inputs.level}s labeled"
-    titles[head[3]] = f"{inputs.level}s whose pseudo-label it is"
+    frame = as_table(records)
     caption = (
         "The archetypes that are shown. p: whether its share depends on the place on the plate, in all wells "
         "and over all plates; the layout may be why, and p are not corrected for their number."
     )
     caption += _say_unjudged(frame)
-    unknown = [
-        i for i, name in enumerate(head) if name in _OPTIONAL and all(row[i].text == MISSING for row in rows)
-    ]
-    keep = [i for i in range(len(head)) if i not in unknown]
-    return Table(
-        "archetypes",
-        caption,
-        [head[i] for i in keep],
-        [[row[i] for i in keep] for row in rows],
-        frame,
-        titles,
-    )
+    kept = [
+        i for i, name in enumerate(head)
+        if name not in _OPTIONAL or any(row[i].text != MISSING for row in rows)
+    ]  # fmt: skip
+    rows = [[row[i] for i in kept] for row in rows]
+    return Table("archetypes", caption, [head[i] for i in kept], rows, frame, titles)
 
 
 def _say_unjudged(frame):
@@ -250,17 +250,15 @@ def _draw_simplex(inputs, writer):
 
 def _make_shares(inputs):
     """Mean share by kind of control and by plate."""
-    wells, plate, names = inputs.wells, inputs.roles["plate"], inputs.shares
-    groups = {}
+    wells, names = inputs.wells, inputs.shares
+    groups, plates = {}, {}
     if CONTROL_TYPE in wells:
         for kind, part in wells.groupby(wells[CONTROL_TYPE].astype(str)):
             groups[kind] = part[names].mean()
-    plates = {}
-    if plate is not None:
-        for one, part in wells.groupby(wells[plate].astype(str)):
-            plates[one] = part[names].mean()
-    plates = {name: plates[name] for name in sorted(plates, key=natural_key)}
-    frame = wells.iloc[:0].__class__({"all wells": wells[names].mean(), **groups, **plates})
+    if inputs.roles["plate"] is not None:
+        by_plate = {plate: part[names].mean() for plate, part in wells.groupby(inputs.plates)}
+        plates = {plate: by_plate[plate] for plate in inputs.plate_names}
+    frame = as_table({"all wells": wells[names].mean(), **groups, **plates})
     frame = frame.rename_axis("archetype").reset_index()
     shown = [*groups, *list(plates)[:MAX_PLATES]]
     rows = [

@@ -20,6 +20,7 @@ _SCRIPTS = (
     *("map_hook.js", "map.js"),
 )
 _BUNDLES = ("bokeh", "bokeh-gl")
+_HEIGHT = 600  # pixels of the map
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ def build_map(
     n_total=None,
     sentence=None,
     color=None,
-    columns=None,
     labels=None,
-    height=600,
 ):
     """Build the interactive map of a table.
 
@@ -91,12 +90,8 @@ def build_map(
     color : str, default=None
         Column by which the points are colored at first; None takes the kind of control, else the archetype
         with the largest share, else the first that can be.
-    columns : list of str, default=None
-        Columns that the page holds; None takes metadata, shares and pseudo-labels.
     labels : dict of str to str, default=None
         What a reader sees of a column's name ({"Archetype_3": "Archetype 3, debris"}).
-    height : int, default=600
-        Height of the map in pixels.
 
     Returns
     -------
@@ -123,11 +118,11 @@ def build_map(
     _check_name(name)
     first = next(iter(planes.values()))
     strength = np.linalg.norm(first - np.median(first, axis=0), axis=1) if len(first) else np.zeros(0)
-    described = describe_columns(table, strength, columns=columns, labels=labels)
+    described = describe_columns(table, strength, labels=labels)
     offered = [column.name for column in described if column.coloring is not None]
     n_total = len(table) if n_total is None else n_total
     said = " ".join(s for s in (sentence, getattr(projections, "sentence", "")) if s)
-    item, style = make_figure(len(table), height)
+    item, style = make_figure(len(table), _HEIGHT)
     order = _draw_order(len(table))
     for column in described:  # drawn at random, lest one class hide another
         column.reorder(order)
@@ -158,7 +153,7 @@ def build_map(
         "map.html.j2",
         name=name,
         noun=noun,
-        height=height,
+        height=_HEIGHT,
         data=to_script(payload),
         planes=list(planes),
         sheets=[] if thumbnails is None else thumbnails.sheets,

@@ -144,7 +144,6 @@ class Folded:
     heading: str
     parts: list
     kind = "folded"
-    open: bool = False
 
 
 @dataclass
@@ -197,12 +196,12 @@ def find_parts(parts, kind):
             yield from find_parts(part.parts, kind)
 
 
-def text(value, *, title=""):
+def text(value):
     """Make a cell of any text; what is missing is a dash."""
     if value is None or value != value:
         return Cell(MISSING, sort="")
     value = str(value)
-    return Cell(value, title=title or (value if len(value) > 40 else ""))
+    return Cell(value, title=value if len(value) > 40 else "")
 
 
 def number(value, digits=2, *, reason="", percent=False):
@@ -241,7 +240,7 @@ def _round(value, digits):
     return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "\u2212")
 
 
-def whisker(value, low, high, scale, *, width=72, height=14):
+def whisker(value, low, high, scale):
     """Draw a value and its interval as a point on a line, with marks at the ends of a scale.
 
     Parameters
@@ -256,6 +255,7 @@ def whisker(value, low, high, scale, *, width=72, height=14):
     str
         An SVG element, hidden from screen readers, which read the numbers beside it.
     """
+    width, height = 72, 14
     left, right = scale
 
     def place(at):
@@ -271,8 +271,9 @@ def whisker(value, low, high, scale, *, width=72, height=14):
     )
 
 
-def bar(share, *, width=64):
+def bar(share):
     """Draw a share between 0 and 1 as a bar."""
+    width = 64
     filled = round(width * min(max(float(share), 0.0), 1.0), 1)
     return (
         f'<svg class="bar" width="{width}" height="10" aria-hidden="true">'
@@ -288,6 +289,6 @@ def share(value):
     return cell
 
 
-def as_table(pairs):
-    """Make a DataFrame of a list of dictionaries; an empty one keeps no columns."""
-    return import_optional("pandas", extra="report").DataFrame(pairs)
+def as_table(records):
+    """Make a DataFrame of a list of dictionaries, or of columns by their name."""
+    return import_optional("pandas", extra="report").DataFrame(records)

@@ -67,27 +67,7 @@ def _add_run(commands):
         metavar="SOURCE",
         help="profiles: .parquet, .csv or .csv.gz, several are joined; or images: folder, glob or file list",
     )
-    run.add_argument("--plate", metavar="COL", help="column that names the plate")
-    run.add_argument(
-        "--controls",
-        metavar="QUERY",
-        help=f'which rows are negative controls, for example "{CONTROLS}" (images: assumed if the plate map '
-        "says so; none: none)",
-    )
-    run.add_argument(
-        "--positive-controls",
-        metavar="QUERY",
-        help="which rows are positive controls, to score the assay (no row's label is used to train)",
-    )
-    run.add_argument(
-        "--groups", metavar="COL[,COL]", type=_names, help="columns that tell which rows belong to one well"
-    )
-    run.add_argument(
-        "--level",
-        choices=("well", "field", "cell"),
-        help="what a row of the table or the map is (default: well; of images cell with --nucleus-channel, "
-        "else field)",
-    )
+    _add_roles(run)
     run.add_argument(
         "--n-archetypes",
         type=int,
@@ -117,6 +97,30 @@ def _add_run(commands):
     _add_no_report(run)
     _add_images(run)
     _add_common(run)
+
+
+def _add_roles(run):
+    run.add_argument("--plate", metavar="COL", help="column that names the plate")
+    run.add_argument(
+        "--controls",
+        metavar="QUERY",
+        help=f'which rows are negative controls, for example "{CONTROLS}" (images: assumed if the plate map '
+        "says so; none: none)",
+    )
+    run.add_argument(
+        "--positive-controls",
+        metavar="QUERY",
+        help="which rows are positive controls, to score the assay (no row's label is used to train)",
+    )
+    run.add_argument(
+        "--groups", metavar="COL[,COL]", type=_names, help="columns that tell which rows belong to one well"
+    )
+    run.add_argument(
+        "--level",
+        choices=("well", "field", "cell"),
+        help="what a row of the table or the map is (default: well; of images cell with --nucleus-channel, "
+        "else field)",
+    )
 
 
 def _add_images(run):

@@ -11,16 +11,24 @@ RUN_OPTIONS = (
     "plate", "controls", "positive_controls", "groups", "n_archetypes", "features", "color", "out", "force",
     "device", "flag_fields", "hold_out",
 )  # fmt: skip
+QC_OPTIONS = (
+    "controls", "positive_controls", "plate", "well", "replicates", "batch", "order", "tags", "fail_below",
+    "out", "force",
+)  # fmt: skip
+REPORT_OPTIONS = ("out", "title", "tags", "max_points", "thumbnails", "force")
+
+
+def _take(arguments, names):
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _run(arguments):
     from archetypal_triplet import runs
 
-    options = {name: getattr(arguments, name) for name in RUN_OPTIONS}
+    options = _take(arguments, RUN_OPTIONS)
     options["random_state"] = arguments.seed
     options["progress"] = not arguments.quiet
-    given = {name: getattr(arguments, name) for name in IMAGE_OPTIONS}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in _take(arguments, IMAGE_OPTIONS).items() if value is not None}
     if runs.are_images(arguments.source):
         source, plan, run = arguments.source[0], runs.plan_images, runs.run_images
         if arguments.on_nonfinite is not None:
@@ -60,11 +68,7 @@ def _embed(arguments):
 def _qc(arguments):
     from archetypal_triplet import runs
 
-    names = (
-        "controls", "positive_controls", "plate", "well", "replicates", "batch", "order", "tags",
-        "fail_below", "out", "force",
-    )  # fmt: skip
-    options = {name: getattr(arguments, name) for name in names}
+    options = _take(arguments, QC_OPTIONS)
     result = runs.assess_run(arguments.results, **options, random_state=arguments.seed)
     if not arguments.quiet:
         print(result.summary)
@@ -77,10 +81,9 @@ def _report(arguments):
     from archetypal_triplet.report import write_report
     from archetypal_triplet.report._after_run import describe_report
 
-    names = ("out", "title", "tags", "max_points", "thumbnails", "force")
-    options = {name: getattr(arguments, name) for name in names}
-    verbose = 1 if arguments.verbose else 0
-    result = write_report(arguments.results, **options, random_state=arguments.seed, verbose=verbose)
+    options = _take(arguments, REPORT_OPTIONS)
+    options |= {"random_state": arguments.seed, "verbose": int(arguments.verbose)}
+    result = write_report(arguments.results, **options)
     if not arguments.quiet:
         print(describe_report(result))
 

@@ -11,7 +11,6 @@ from archetypal_triplet._utils._columns import (
     CELL_COUNT,
     COMPOUND,
     CONTROL_TYPE,
-    PLATE,
     WELL,
     is_metadata,
     is_quantity,
@@ -26,7 +25,7 @@ from archetypal_triplet.qc import compute_control_scores
 from archetypal_triplet.report._axis import AXIS
 from archetypal_triplet.runs import assess_run
 from archetypal_triplet.runs._assay import QC_FILE
-from archetypal_triplet.runs._read import read_json, read_results, read_run_info
+from archetypal_triplet.runs._read import read_json, read_results, read_run_info, well_columns
 from archetypal_triplet.screens import read_tags
 
 _ROLES = ("plate", "well", "controls", "positive_controls", "replicates", "batch", "order")
@@ -172,7 +171,7 @@ def read_inputs(results, *, tags=None, random_state=0):
     source = read_results(folder, info["parameters"], named)
     assay = kept or _compute_assay(folder, named, random_state)
     roles = {**source.roles, **_find_doses(rows)}
-    wells = _with_counts(source.wells, source.counts)
+    wells = _with_counts(source.wells, source.counts, well_columns(roles))
     scores, why_none = _score_wells(wells, roles, random_state)
     if tags is None and assay["info"]["parameters"].get("tags"):
         tags = _tags_of(assay["info"]["parameters"]["tags"])
@@ -321,11 +320,8 @@ def _score_wells(wells, roles, random_state):
     return found["score"], {}
 
 
-def _with_counts(wells, counts):
-    """Add the number of cells to the wells, where it is known."""
-    if counts is None or CELL_COUNT in wells:
-        return wells
-    keys = [c for c in (PLATE, WELL) if c in wells and c in counts]
-    if not keys:
+def _with_counts(wells, counts, keys):
+    """Add the number of cells to the wells, where it is known; `keys` name a well in both tables."""
+    if counts is None or CELL_COUNT in wells or not keys or not {*keys} <= {*counts} & {*wells}:
         return wells
     return wells.merge(counts[[*keys, CELL_COUNT]].drop_duplicates(keys), on=keys, how="left")

@@ -103,6 +103,14 @@ def test_inputs_take_the_roles_of_an_assessment_and_else_guess_and_say_so(result
     assert set(known.assay) <= set(guessed.assay)
 
 
+def test_wells_have_the_cells_of_their_own_plate_whatever_its_column_is_called(results, change):
+    keys, n_cells = ["Metadata_Barcode", "Metadata_Well"], "Metadata_Count_Cells"
+    wells = pd.read_parquet(results / "embedding.parquet").rename(columns={"Metadata_Plate": keys[0]})
+    folder = change(lambda _: wells.drop(columns=n_cells), parameters={"plate": keys[0]})
+    wells[[*keys, n_cells]].to_parquet(folder / "counts.parquet")
+    assert _inputs.read_inputs(folder).wells[n_cells].tolist() == wells[n_cells].tolist()
+
+
 def test_unknown_tags_are_refused(results):
     tags = pd.DataFrame({"Archetype": [7], "Tag": ["debris"]})
     with pytest.raises(ValueError, match="there is no archetype Archetype_7"):

@@ -1,7 +1,5 @@
 """What plates and doses are looked at along: the axis between the controls, and the shares of archetypes."""
 
-import re
-
 from archetypal_triplet._utils._columns import ARCHETYPE_PREFIX, CELL_COUNT, METADATA_PREFIX
 from archetypal_triplet._utils._wells import parse_well
 
@@ -12,12 +10,6 @@ _NAMES = {
     GAINED: "the summed share of the archetypes that positive controls gain",
     CELL_COUNT: "the number of cells",
 }
-
-
-def file_name(column):
-    """Return what a file about a column is called."""
-    plain = str(column).removeprefix(METADATA_PREFIX).replace("\u00b5", "u").replace("\u03bc", "u")
-    return re.sub(r"[^\w.-]+", "_", plain, flags=re.ASCII).lower()
 
 
 def choose_axis(inputs):

@@ -7,8 +7,9 @@ import numpy as np
 from archetypal_triplet._utils._frames import count_of
 from archetypal_triplet.plotting import DoseResponseDisplay
 from archetypal_triplet.plotting._choices import clip_label
-from archetypal_triplet.report._axis import AXIS, GAINED, file_name, name_of, title_of
+from archetypal_triplet.report._axis import AXIS, GAINED, name_of, title_of
 from archetypal_triplet.report._figures import make_grid
+from archetypal_triplet.report._file_names import file_name
 from archetypal_triplet.report._parts import N_SHOWN, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.screens import compute_dose_response

@@ -63,7 +63,10 @@ def _make_map(inputs, table, noun, source, options):
         n_bad = int((~usable).sum())
         notes.append(Missing(f"{n_bad:,} of {len(table):,} {noun}", "their embedding is not finite"))
     rows, sentence = choose_points(
-        table[usable], options["max_points"], noun=noun.removesuffix("s"), random_state=seed
+        table if usable.all() else table[usable],
+        options["max_points"],
+        noun=noun.removesuffix("s"),
+        random_state=seed,
     )
     chosen = np.flatnonzero(usable)[rows]
     shown = table.iloc[chosen].reset_index(drop=True)

@@ -3,7 +3,15 @@
 import hashlib
 import re
 
+from archetypal_triplet._utils._columns import METADATA_PREFIX
+
 MAX_NAME = 100  # most file systems allow 255 bytes, with the ending; some paths are long already
+
+
+def file_name(column):
+    """Return what a file about a column is called, without its ending."""
+    plain = str(column).removeprefix(METADATA_PREFIX).replace("\u00b5", "u").replace("\u03bc", "u")
+    return re.sub(r"[^\w.-]+", "_", plain, flags=re.ASCII).lower()
 
 
 def safe_name(name):

@@ -11,8 +11,9 @@ from archetypal_triplet._utils._optional import import_optional
 from archetypal_triplet.plotting import PlateHeatmapDisplay
 from archetypal_triplet.plotting._choices import clip_label, make_norm
 from archetypal_triplet.qc import compute_position_effects
-from archetypal_triplet.report._axis import AXIS, colors_of, explain_no_plates, file_name, name_of, title_of
+from archetypal_triplet.report._axis import AXIS, colors_of, explain_no_plates, name_of, title_of
 from archetypal_triplet.report._figures import make_grid
+from archetypal_triplet.report._file_names import file_name
 from archetypal_triplet.report._parts import Folded, Html, Missing, Table, count, number, text
 from archetypal_triplet.report._texts import make_section
 from archetypal_triplet.report._viewer import make_viewer

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from archetypal_triplet.report._axis import AXIS, GAINED, choose_axis, file_name
+from archetypal_triplet.report._axis import AXIS, GAINED, choose_axis
 from archetypal_triplet.report._doses import choose_responses
+from archetypal_triplet.report._file_names import file_name
 from archetypal_triplet.report._inputs import read_inputs
 from archetypal_triplet.report._movers import find_movers
 from archetypal_triplet.report._outliers import find_odd_controls

@@ -1,8 +1,11 @@
 """Training state on disk: an interrupted fit goes on where it stopped, and ends as if it had not been."""
 
+import functools
 import hashlib
 import json
 import os
+import types
+import zipfile
 from numbers import Integral
 from pathlib import Path
 
@@ -14,6 +17,23 @@ from archetypal_triplet.triplets._images import ImageRows
 # images that stand for all of them in the fingerprint
 _N_IMAGES = 64
 _VERSION = 1
+_KEYS = {
+    "version",
+    "fingerprint",
+    "seeds",
+    "module",
+    "criterion",
+    "optimizer",
+    "batches",
+    "generator",
+    "device",
+    "torch_rng",
+    "cuda_rng",
+    "history",
+    "best_score",
+    "best_weights",
+    "n_stale",
+}
 # what does not change the numbers may differ between the interrupted and the resumed fit; the device is
 # judged apart, by its kind, and labels and groups by their values
 _IRRELEVANT = {
@@ -50,7 +70,7 @@ def compute_fingerprint(params, *arrays):
         if key in _IRRELEVANT or key == "random_state":
             continue
         value = params[key]
-        digest.update(f"{key}={_describe(value)}".encode())
+        digest.update(f"{key}={value if isinstance(value, str) else _describe(value)}".encode())
     digest.update(f"random_state={int(random_state) if isinstance(random_state, Integral) else '?'}".encode())
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())
@@ -60,11 +80,42 @@ def compute_fingerprint(params, *arrays):
     return digest.hexdigest()
 
 
-def _describe(value):
-    """Text that is the same in another process: the default one of an object holds its address."""
+def _describe(value, above=()):
+    """Text that is the same in another process, and another one for what does something else.
+
+    Functions go by their code, which another version of Python compiles to another one; objects by their
+    type, unless they have a text of their own: the default one holds their address.
+    """
+    if any(value is other for other in above):
+        return "itself"
+    describe = functools.partial(_describe, above=(*above, value))
+    match value:
+        case str() | bytes():
+            return repr(value)
+        case dict():
+            return "{" + ", ".join(f"{k}: {describe(v)}" for k, v in value.items()) + "}"
+        case set() | frozenset():
+            return "{" + ", ".join(sorted(map(describe, value))) + "}"
+        case list() | tuple():
+            text = ", ".join(map(describe, value))
+            return f"[{text}]" if isinstance(value, list) else f"({text})"
+        case torch.Tensor():
+            return f"{value.dtype}{describe(value.tolist())}"
+        case np.ndarray() if not value.dtype.hasobject:
+            data = np.ascontiguousarray(value).view(np.uint8)
+            return f"{value.shape}{value.dtype}{hashlib.sha256(data).hexdigest()}"
+        case functools.partial():
+            return f"partial{describe((value.func, value.args, value.keywords))}"
+        case types.MethodType():
+            return f"{describe(value.__func__)} of {describe(value.__self__)}"
+        case types.FunctionType():
+            # a cell is empty while what it is for has not been computed
+            cells = [c.cell_contents for c in value.__closure__ or () if c != types.CellType()]
+            parts = (value.__code__, value.__defaults__, value.__kwdefaults__, cells)
+            return value.__qualname__ + describe(parts)
+        case types.CodeType():
+            return f"code{describe((value.co_code, value.co_consts, value.co_names))}"
     text = str(getattr(value, "__qualname__", value))
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {_describe(v)}" for k, v in value.items()) + "}"
     return type(value).__qualname__ if " at 0x" in text else text
 
 
@@ -81,7 +132,7 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        If the file exists and belongs to other data or parameters, or is no checkpoint.
+        If the file exists and belongs to other data or parameters, is damaged, or is no checkpoint.
     """
 
     def __init__(self, path, fingerprint):
@@ -96,25 +147,32 @@ class Checkpoint:
             self.state = self._read()
 
     def _read(self):
-        cure = "Delete the file to start afresh, or choose another checkpoint_path."
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            version = state["version"]
+            with self.path.open("rb") as file:
+                # torch.load does not compare the checksums
+                if (damaged := zipfile.ZipFile(file).testzip()) is not None:
+                    raise ValueError(f"The checksum of {damaged} is wrong.")
+                file.seek(0)
+                state = torch.load(file, map_location="cpu", weights_only=True)
+            version, missing = state["version"], sorted(_KEYS - state.keys())
         except Exception as error:
-            raise ValueError(
-                f"checkpoint_path={str(self.path)!r} is not a checkpoint of a fit. {cure}"
-            ) from error
+            raise self._refuse("is not a checkpoint of a fit, or is damaged.") from error
         if version != _VERSION:
-            raise ValueError(
-                f"checkpoint_path={str(self.path)!r} has version {version}; this release reads {_VERSION}. "
-                f"{cure}"
-            )
+            raise self._refuse(f"has version {version}; this release reads {_VERSION}.")
+        if missing:
+            raise self._refuse(f"is not a checkpoint of a fit, or is damaged: it lacks {', '.join(missing)}.")
         if state["fingerprint"] != self.fingerprint:
-            raise ValueError(
-                f"checkpoint_path={str(self.path)!r} was written by a fit with other data, labels or "
-                f"parameters. {cure} (A labeler without a fixed random_state gives other labels each time.)"
+            raise self._refuse(
+                "was written by a fit with other data, labels or parameters.",
+                " (A labeler without a fixed random_state gives other labels each time.)",
             )
         return state
+
+    def _refuse(self, reason, hint=""):
+        return ValueError(
+            f"checkpoint_path={str(self.path)!r} {reason} Delete the file to start afresh, or choose another "
+            f"checkpoint_path.{hint}"
+        )
 
     def seeds(self, fresh):
         """The seeds of the interrupted fit, or `fresh` ones where there is none."""
@@ -162,7 +220,8 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the interrupted fit ran on another kind of device, whose random numbers are others.
+            If the interrupted fit ran on another kind of device, whose random numbers are others, or its
+            state does not fit `net` and `loop`.
         """
         state = self.state
         if state is None:
@@ -174,6 +233,13 @@ class Checkpoint:
                 f"{device.type!r} draws other random numbers. Set device={state['device']!r}, or delete the "
                 "file to start afresh."
             )
+        try:
+            self._restore(net, loop, exclusive)
+        except Exception as error:
+            raise self._refuse("does not fit the network, criterion and batches of this fit.") from error
+
+    def _restore(self, net, loop, exclusive):
+        state, device = self.state, loop.batches.device
         net.module_.load_state_dict(state["module"])
         net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])

@@ -128,8 +128,10 @@ class TripletEmbedder(TripletScoreMixin, ClassNamePrefixFeaturesOutMixin, Transf
         give the same result anyway.
     checkpoint_path : str, path-like or None, default=None
         File for the state of training, written every 20 steps. If it exists when `fit` begins, training goes
-        on from it, and ends with the same weights as without the interruption; a file of other data or
-        parameters is refused.
+        on from it, and ends with the same weights as without the interruption; a damaged file and one of
+        other data or parameters are refused. Tables, labels and groups are compared as a whole, images by
+        shape, type and 64 evenly spaced rows; functions by their code, other objects by their `repr`, or by
+        their type where that holds an address.
     callbacks : list of skorch.callbacks.Callback or None, default=None
         Further skorch callbacks; an epoch is a round of 20 steps.
     warm_start : bool, default=False

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 import torch
 
-from archetypal_triplet.triplets._mapped import MappedFile
+from archetypal_triplet.triplets._mapped import SHARED, MappedFile
 
 # values that are read at a time where all rows, or a sample of them, are looked at
 _BLOCK = 2**22
@@ -63,9 +63,13 @@ class ImageRows:
         """Whether reading rows is no more than copying memory."""
         return isinstance(self.source, np.ndarray) and not isinstance(self.source, np.memmap)
 
+    def number(self, rows):
+        """Rows of the source that `rows` of these are."""
+        return rows if self.index is None else self.index[rows]
+
     def subset(self, index):
         """The rows `index` of these, not copied."""
-        index = index if self.index is None else self.index[index]
+        index = self.number(index)
         return ImageRows(self.source, self.channels, index, self._mapped)
 
     def read(self, rows, corners=None, size=None):
@@ -87,13 +91,14 @@ class ImageRows:
         """
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
-        rows = rows if self.index is None else self.index[rows]
+        rows = self.number(rows)
         if corners is None:
             images = self._read_whole(rows)
         else:
             images = self._read_windows(rows, corners, size)
         self._release(len(rows))
-        return np.ascontiguousarray(images, dtype=self.dtype)
+        # what hands out rows that cannot be written to would have torch warn
+        return np.require(images, self.dtype, "CW")
 
     def _read_whole(self, rows):
         source = self.source
@@ -132,8 +137,9 @@ class ImageRows:
         return out
 
     def _release(self, n_rows):
-        """Give pages of a read-only file map back, which would count as this process's memory for ever."""
-        if self._mapped is not None or not isinstance(self.source, np.memmap) or self.source.mode != "r":
+        """Give pages of a file map back, which would count as this process's memory for ever."""
+        is_map = isinstance(self.source, np.memmap) and self.source.mode in SHARED
+        if self._mapped is not None or not is_map:
             return
         self._n_touched += n_rows * self._n_bytes_row
         if self._n_touched > _MAP_BYTES and hasattr(mmap, "MADV_DONTNEED"):
@@ -237,7 +243,10 @@ def resolve_channels(channels, n_channels):
     if isinstance(channels, slice):
         found = np.arange(n_channels)[channels]
     else:
-        wrong = [c for c in channels if not isinstance(c, Integral) or not -n_channels <= c < n_channels]
+        allowed = range(-n_channels, n_channels)
+        wrong = [
+            c for c in channels if isinstance(c, bool) or not isinstance(c, Integral) or c not in allowed
+        ]
         if wrong:
             raise ValueError(
                 f"channels={channels!r} names channel {wrong[0]!r}, and X has {n_channels} channels: give "
@@ -307,7 +316,7 @@ def compute_image_scaling(rows):
     for start in range(0, n_sample, _n_block(rows)):
         chosen = sample[start : start + _n_block(rows)]
         images = rows.read(chosen)
-        check_finite(images, chosen)
+        check_finite(images, rows.number(chosen))
         for image in images:
             # one channel of one image fits the cache, and means are merged as of samples (Chan et al. 1983)
             values = image[:, ::step, ::step].reshape(n_channels, -1).astype(np.float64)
@@ -384,7 +393,7 @@ class ImageInputs:
             room = np.array(self.rows.shape[2:]) - self.window + 1
             corners = (rng.random((len(chosen), 2)) * room).astype(np.int64)
         images = self.rows.read(chosen, corners, self.window)
-        check_finite(images, chosen)
+        check_finite(images, self.rows.number(chosen))
         if self.wide is not None:
             scaled = np.clip((images - self.wide[0]) * self.wide[1], -_LARGEST, _LARGEST)
             images = scaled.astype(np.float32)

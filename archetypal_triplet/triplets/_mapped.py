@@ -8,10 +8,12 @@ import numpy as np
 
 # bytes of a row up to which it is read whole also for a window: one call instead of one for each channel
 _SMALL = 2**17
+# modes of maps that show the file itself; "c" may hide changes of its own
+SHARED = ("r", "r+", "w+")
 
 
 class MappedFile:
-    """Reads what a read-only `numpy.memmap` shows, without touching the map.
+    """Reads what a `numpy.memmap` shows of its file, without touching the map.
 
     Touching one row can map megabytes around it, which stay until the array goes. Reading from the file takes
     no memory but the result, and is faster.
@@ -36,7 +38,7 @@ class MappedFile:
         """A reader for `source`, or None where it has to be read through the map."""
         if not (
             isinstance(source, np.memmap)
-            and getattr(source, "mode", None) == "r"
+            and getattr(source, "mode", None) in SHARED
             and source.filename is not None
             and hasattr(os, "preadv")
             and len(source)

@@ -62,8 +62,8 @@ class TripletScoreMixin:
             return check_label_values(self.labeler_.predict(X), source="the labeler's prediction")
         if y is None:
             raise ValueError(
-                "score requires y to be passed, but the target y is None: this embedder was fitted with "
-                "labels from y and cannot label new samples itself."
+                "score requires y to be passed, but the target y is None: an embedder without labeler and "
+                "label_column cannot label new samples itself."
             )
         labels = check_label_values(y, source="y")
         if len(labels) != len(table.features):

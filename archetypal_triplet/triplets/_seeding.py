@@ -127,8 +127,11 @@ def resolve_device(device):
                 "device(s) here; use device='auto' or 'cpu', or install a CUDA build of torch."
             )
         return torch.device("cuda", found.index if found.index is not None else torch.cuda.current_device())
-    if found.type == "mps" and not torch.backends.mps.is_available():
+    try:
+        torch.zeros(1, device=found).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
-            f"device={str(device)!r} is asked for and not available here; use device='auto' or 'cpu'."
-        )
+            f"device={str(device)!r} is asked for and cannot be used here; use device='auto' or 'cpu'. "
+            f"{str(error).splitlines()[0]}"
+        ) from error
     return found

@@ -252,6 +252,8 @@ def _run(embedder, net, loop, seed, device, previous, checkpoint):
         else:
             with seeded_torch(seed, device):
                 net.initialize()
+        if device.type in net.module_.channels_last:
+            net.module_.to(memory_format=torch.channels_last)
         if previous is not None:
             _load_previous(net, previous)
         if checkpoint is not None:

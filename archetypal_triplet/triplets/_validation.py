@@ -102,6 +102,11 @@ def measure_spread(embedder, features, window):
     float
         The spread.
 
+    Raises
+    ------
+    ValueError
+        If the embedding holds NaN or infinities.
+
     Warns
     -----
     CollapseWarning
@@ -111,7 +116,13 @@ def measure_spread(embedder, features, window):
     step = -(-len(features) // n_rows)
     looked_at = pick(features, np.arange(0, len(features), step))
     spread = compute_spread(torch.from_numpy(embedder._embed(looked_at, window=window)))
-    loss = embedder.history_[-1]["loss"]
+    if not math.isfinite(spread):
+        raise ValueError(
+            "The trained network's embedding holds NaN or infinities, and its loss did not: look for what "
+            f"module={embedder.module!r} does otherwise in evaluation mode than in training."
+        )
+    # no step, no loss: a callback may stop before the first
+    loss = embedder.history_[-1]["loss"] if embedder.history_ else math.nan
     at_a_point = math.log(2) if embedder.margin == "soft" else embedder.margin
     is_at_a_point = embedder.criterion is not None or abs(loss - at_a_point) <= 0.05 * at_a_point
     if spread < COLLAPSED_SPREAD and is_at_a_point:

@@ -1,7 +1,10 @@
 """Encoders for tables and images, frozen backbones, features from torch modules."""
 
 import math
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -67,23 +70,51 @@ class FirstPixels(nn.Module):
         return self.linear(images.view(len(images), -1))
 
 
+class Volumes(nn.Module):
+    """Takes channels for depth; the order in memory has no name for its weights."""
+
+    def __init__(self, embedding_dim):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv3d(1, 4, (2, 3, 3)), nn.Flatten(), nn.LazyLinear(embedding_dim))
+
+    def forward(self, images):
+        return self.layers(images[:, None])
+
+
 @pytest.mark.parametrize(
-    ("factory", "in_shape", "expected"),
+    ("factory", "kwargs", "in_shape", "expected"),
     [
-        (None, (2, 12, 12), torch.channels_last),
-        (None, (5,), torch.contiguous_format),
-        (FirstPixels, (2, 12, 12), torch.contiguous_format),
+        (None, {}, (2, 12, 12), ("cpu", "cuda")),
+        (make_cnn, {"widths": (16, 48), "blocks": 2}, (3, 40, 40), ("cpu", "cuda")),
+        (None, {"widths": (8, 16)}, (2, 12, 12), ("cuda",)),
+        (lambda in_shape, embedding_dim: make_cnn(in_shape, embedding_dim), {}, (2, 12, 12), ("cuda",)),
+        (None, {}, (5,), ()),
+        (FirstPixels, {}, (2, 12, 12), ()),
+        (Volumes, {}, (2, 12, 12), ()),
     ],
 )
-def test_the_order_in_memory_is_one_that_the_network_can_take(factory, in_shape, expected):
-    network = UnitLengthEncoder(in_shape, 4, factory)
-    assert network.memory_format == expected
+def test_the_order_in_memory_is_one_that_the_network_can_take(factory, kwargs, in_shape, expected):
+    network = UnitLengthEncoder(in_shape, 4, factory, kwargs)
+    assert network.channels_last == expected
     inputs = torch.randn(6, *in_shape, generator=torch.Generator().manual_seed(0))
-    rows = network(inputs)
-    torch.testing.assert_close(rows.norm(dim=1), torch.ones(6))
-    body = network.eval().body.to(memory_format=torch.contiguous_format)
-    plain = nn.functional.normalize(body(inputs), dim=1)
-    torch.testing.assert_close(network(inputs), plain, atol=1e-6, rtol=1e-5)
+    rows = network.eval()(inputs)
+    network.channels_last = ()
+    network.to(memory_format=torch.contiguous_format)
+    torch.testing.assert_close(rows, network(inputs), atol=1e-6, rtol=1e-5)
+
+
+def test_narrow_networks_are_trained_in_sound_memory(tmp_path):
+    code = (
+        "import numpy as np\nfrom archetypal_triplet import TripletEmbedder\n"
+        "X = np.random.default_rng(0).integers(0, 1000, (24, 2, 20, 20)).astype(np.uint16)\n"
+        "for widths in ((8, 8), (4, 8), (16, 32)):\n"
+        "    embedder = TripletEmbedder(module_kwargs={'widths': widths}, max_steps=60, device='cpu',\n"
+        "                               labels_per_batch=3, samples_per_label=3, random_state=0)\n"
+        "    assert np.isfinite(embedder.fit_transform(X, np.arange(24) % 3)).all()\n"
+    )
+    # memory written past its end ends the process: only a process of its own can tell; one thread hides it
+    env = {**os.environ, "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=env)
 
 
 # --- features from a torch module ---

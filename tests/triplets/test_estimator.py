@@ -538,6 +538,7 @@ def test_bf16_and_deterministic_train(blobs):
     ("device", "message"),
     [
         ("gpu", r"device='gpu' is not a device"),
+        ("meta", r"device='meta' is asked for and cannot be used here; use device='auto' or 'cpu'"),
         ("cuda:99", r"device='cuda:99' is asked for, and torch .* sees \d+ CUDA device"),
     ],
 )

@@ -50,9 +50,9 @@ class Stack:
         return self.images[rows]
 
 
-def as_memmap(images, folder):
+def as_memmap(images, folder, mode="r"):
     np.save(folder / "images.npy", images)
-    return np.load(folder / "images.npy", mmap_mode="r")
+    return np.load(folder / "images.npy", mmap_mode=mode)
 
 
 def as_zarr(images, folder):
@@ -170,11 +170,15 @@ def test_images_are_read_by_batch_and_never_whole():
     assert stack.n_rows < 2000 + 2 * 12 + 260
 
 
+@pytest.mark.parametrize("mode", ["r", "r+"])
 @pytest.mark.parametrize("small", [0, 2**20])
-def test_a_file_map_is_read_from_its_file(tmp_path, monkeypatch, small):
+def test_a_file_map_is_read_from_its_file(tmp_path, monkeypatch, small, mode):
     monkeypatch.setattr(_mapped, "_SMALL", small)
     images = np.random.default_rng(0).integers(0, 9999, (12, 3, 6, 7), dtype=np.uint16)
-    mapped = as_memmap(images, tmp_path)
+    mapped = as_memmap(images, tmp_path, mode)
+    if mode == "r+":
+        mapped[4] += 1  # written to the map, not to the disk yet
+        images[4] += 1
     corners = np.array([[0, 1], [2, 3], [1, 0]])
     for part, of in (
         (mapped, images),
@@ -192,6 +196,13 @@ def test_a_file_map_is_read_from_its_file(tmp_path, monkeypatch, small):
     assert ImageRows(mapped[3:])._mapped is not None
     # parts whose rows lie scattered are read through the map
     assert ImageRows(mapped[:, :, 1:, 2:])._mapped is None
+
+
+def test_changes_that_are_in_no_file_are_read_through_the_map(tmp_path):
+    images, _ = make_images()
+    mapped = as_memmap(images, tmp_path, "c")
+    mapped[3] += 1
+    np.testing.assert_array_equal(ImageRows(mapped).read(slice(3, 4))[0], images[3] + 1)
 
 
 def test_a_file_that_was_replaced_is_read_through_the_map(tmp_path):
@@ -279,6 +290,7 @@ def test_pickle_arrays_and_json_keep_the_embedding():
             r"channels=\[0, 2\] names channel 2, and X has 2 channels: .* -2 to 1",
         ),
         (lambda X: X, {"channels": [0.5]}, r"names channel 0\.5"),
+        (lambda X: X, {"channels": [True, False]}, r"names channel True"),
         (lambda X: X, {"channels": []}, r"channels=\[\] leaves none of the 2 channels"),
         (
             lambda X: X,
@@ -313,6 +325,32 @@ def test_pixels_that_are_no_numbers_are_named_by_row_and_channel(value, containe
             ValueError, match=r"X contains NaN or infinity in 1 of 24 .* \(first: row 5, channel 1\)"
         ):
             call(container(images))
+
+
+def test_rows_set_aside_are_named_by_their_place_in_the_input():
+    images, _ = make_images(n=60, dtype=np.float32)
+    images[41, 0, 2, 2] = np.nan
+    whole = ImageRows(Stack(images)).subset(np.arange(7, 60, 2))
+    for read in (
+        compute_image_scaling,
+        lambda rows: ImageInputs(rows, np.zeros(2), np.ones(2), device=CPU).read(np.arange(27)),
+    ):
+        with pytest.raises(ValueError, match=r"first: row 41, channel 0"):
+            read(whole)
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_that_cannot_be_written_to_are_copied():
+    images, y = make_images()
+
+    class Frozen(Stack):
+        def __getitem__(self, rows):
+            found = super().__getitem__(rows)
+            found.setflags(write=False)
+            return found
+
+    found = make().fit(Frozen(images), y).transform(Frozen(images))
+    np.testing.assert_array_equal(found, make().fit_transform(images, y))
 
 
 def test_other_channels_or_a_table_in_transform_are_refused():

@@ -41,6 +41,36 @@ def test_noise_has_the_asked_deviation_and_spares_constant_columns():
     assert images.std(dim=(0, 2, 3)).tolist() == pytest.approx([0.5, 0, 0.5], abs=0.03)
 
 
+def test_a_callback_may_stop_before_the_first_step():
+    class Stop(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    fitted = TripletEmbedder(max_steps=25, callbacks=[Stop()], device="cpu").fit(X, np.arange(40) % 4)
+    assert fitted.n_steps_ == 0
+    assert fitted.history_ == []
+    assert np.isfinite(fitted.transform(X)).all()
+
+
+class BrokenOutsideTraining(torch.nn.Module):
+    """Returns NaN in evaluation mode."""
+
+    def __init__(self, in_shape, embedding_dim):
+        super().__init__()
+        self.linear = torch.nn.Linear(*in_shape, embedding_dim)
+
+    def forward(self, inputs):
+        return self.linear(inputs) * (1 if self.training else torch.nan)
+
+
+def test_a_module_that_is_broken_outside_training_is_named():
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    embedder = TripletEmbedder(module=BrokenOutsideTraining, max_steps=5, device="cpu")
+    with pytest.raises(ValueError, match=r"NaN or infinities, .*BrokenOutsideTraining.* in evaluation mode"):
+        embedder.fit(X, np.arange(40) % 4)
+
+
 def test_every_step_trains_in_training_mode_whatever_a_callback_leaves_behind():
     class Eval(Callback):
         def on_batch_end(self, net, **kwargs):

@@ -120,16 +120,24 @@ def build_body(in_shape, embedding_dim, factory=None, factory_kwargs=None):
     Raises
     ------
     ValueError
-        If the factory makes no torch module, one that cannot take the samples, or one whose output for a
-        batch of two samples is not (2, embedding_dim).
+        If the factory does not take the arguments, makes no torch module, one that cannot take the samples,
+        or one whose output for a batch of two samples is not (2, embedding_dim).
     """
     factory = default_factory(in_shape) if factory is None else factory
     name = getattr(factory, "__name__", repr(factory))
     offered = {"in_shape": in_shape, "embedding_dim": embedding_dim}
-    parameters = inspect.signature(factory).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        offered = {key: value for key, value in offered.items() if key in parameters}
-    body = factory(**{**offered, **(factory_kwargs or {})})
+    signature = inspect.signature(factory)
+    if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        offered = {key: value for key, value in offered.items() if key in signature.parameters}
+    arguments = {**offered, **(factory_kwargs or {})}
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"module_kwargs={factory_kwargs!r} do not fit module={name}{signature}: {error}. "
+            "Leave out what it does not take, and give what it needs."
+        ) from error
+    body = factory(**arguments)
     if not isinstance(body, nn.Module):
         raise ValueError(
             f"module={name} returned a {type(body).__name__}; it must return a torch.nn.Module that maps "

@@ -182,9 +182,16 @@ def read_images(estimator, X, *, reset):
         everything else when a row is read), or other channels than in `fit`.
     """
     if isinstance(X, (list, tuple)):
+        shapes = sorted({np.shape(image) for image in X})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"X is a list of images of {len(shapes)} shapes, such as {shapes[0]} and {shapes[1]}; they "
+                "must be equal. Crop or pad them to one."
+            )
         X = np.asarray(X)
     elif isinstance(X, torch.Tensor):
-        X = X.detach().cpu().numpy()
+        # NumPy has no bfloat16
+        X = (X.float() if X.dtype == torch.bfloat16 else X).detach().cpu().numpy()
     try:
         kind = np.dtype(X.dtype).kind
     except TypeError:

@@ -59,6 +59,22 @@ def test_a_module_that_fails_on_its_own_shape_is_named():
         build_body((3, 8, 8), 4, make_for_five_channels)
 
 
+@pytest.mark.parametrize(
+    ("factory", "kwargs", "message"),
+    [
+        (None, {"width": 3}, r"module_kwargs=\{'width': 3\} do not fit module=make_cnn\(.*'width'"),
+        (
+            lambda depth: nn.Flatten(),
+            None,
+            r"module_kwargs=None do not fit module=<lambda>\(depth\): .*'depth'",
+        ),
+    ],
+)
+def test_arguments_that_a_module_does_not_take_are_named(factory, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        build_body((2, 8, 8), 4, factory, kwargs)
+
+
 class FirstPixels(nn.Module):
     """Reads its input as rows of numbers, which `view` can do of no other order in memory."""
 

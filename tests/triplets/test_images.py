@@ -303,6 +303,11 @@ def test_pickle_arrays_and_json_keep_the_embedding():
             r"label_column=0 needs a table, and X has 4 dimensions: pass labels",
         ),
         (lambda X: X, {"groups_column": 0}, r"groups_column=0 needs a table, .* groups as fit"),
+        (
+            lambda X: [*X[:-1], X[-1][:, :-1]],
+            {},
+            r"X is a list of images of 2 shapes, such as \(2, 11, 12\) and \(2, 12, 12\)",
+        ),
         (lambda X: X[0], {}, r"X has 3 dimensions, and the default encoders read tables and images"),
         (lambda X: X[0], {"channels": [0]}, r"expected <= 2, or 4"),
     ],
@@ -337,6 +342,13 @@ def test_rows_set_aside_are_named_by_their_place_in_the_input():
     ):
         with pytest.raises(ValueError, match=r"first: row 41, channel 0"):
             read(whole)
+
+
+def test_tensors_of_half_the_bits_are_images_too():
+    images, y = make_images(dtype=np.float32)
+    half = torch.from_numpy(images).bfloat16()
+    found = make().fit(half, y).transform(half)
+    np.testing.assert_array_equal(found, make().fit_transform(half.float().numpy(), y))
 
 
 @pytest.mark.filterwarnings("error")

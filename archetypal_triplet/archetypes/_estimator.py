@@ -5,7 +5,6 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
@@ -15,18 +14,16 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_array,
     check_is_fitted,
-    validate_data,
 )
 
 from .._utils._random import own_random_state
 from .._utils._threads import effective_n_threads
 from ._initialization import STARTS
+from ._inputs import DTYPES, check_counts, check_samples, resolve_init, weighted_mean
 from ._rows import Rows
 from ._solver import EXCHANGE_FAILURES, Plan, compute_coefficients, solve
 
 logger = logging.getLogger(__name__)
-
-_DTYPES = [np.float64, np.float32]
 
 
 class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -238,18 +235,18 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
-        X = self._check(X, reset=True)
+        X = check_samples(self, X, reset=True)
         if sample_weight is not None and not np.any(np.asarray(sample_weight)):
             raise ValueError("sample_weight is zero for every sample; give at least one a positive weight.")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         kept = np.flatnonzero(weight > 0)
         rows = X if len(kept) == len(X) else X[kept]
         weight = weight[kept]
-        self._check_counts(rows)
-        center = _weighted_mean(rows, weight).astype(X.dtype).astype(np.float64)
+        check_counts(self, rows)
+        center = weighted_mean(rows, weight).astype(X.dtype).astype(np.float64)
         plan = Plan(
             n_archetypes=self.n_archetypes,
-            init=self._resolve_init(kept, center, X.shape),
+            init=resolve_init(self, kept, center, X.shape),
             n_init=self.n_init if isinstance(self.init, str) else 1,
             max_iter=self.max_iter,
             tol=self.tol,
@@ -291,55 +288,6 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 stacklevel=4,
             )
 
-    def _resolve_init(self, kept, center, shape):
-        """Return the name of a start, indices into the samples of positive weight, or centred points."""
-        if isinstance(self.init, str):
-            return self.init
-        init = np.asarray(self.init)
-        k = self.n_archetypes
-        if init.shape == (k,) and np.issubdtype(init.dtype, np.integer):
-            if len(np.unique(init)) < k or not np.isin(init, kept).all():
-                raise ValueError(
-                    f"init must name {k} different samples of positive weight among 0..{shape[0] - 1}, "
-                    f"got {init.tolist()}."
-                )
-            return np.searchsorted(kept, init)
-        if init.shape == (k, shape[1]) and np.issubdtype(init.dtype, np.number) and np.isfinite(init).all():
-            return init.astype(np.float64) - center
-        raise ValueError(
-            f"init must be one of {sorted(STARTS)}, n_archetypes={k} integer row indices, or finite points "
-            f"of shape {(k, shape[1])}; got an array of shape {init.shape} and type {init.dtype}."
-        )
-
-    def _check(self, X, *, reset):
-        """Validate `X` and explain what cannot be fitted."""
-        if sparse.issparse(X):
-            raise TypeError(
-                f"{type(self).__name__} does not accept sparse X: archetypes are dense mixtures of samples, "
-                "and centring fills the zeros. Reduce it first, e.g. with TruncatedSVD, or pass X.toarray()."
-            )
-        if getattr(X, "ndim", 2) == 4:
-            raise ValueError(
-                f"Found array with dim 4, shape {tuple(X.shape)}: {type(self).__name__} expects a table "
-                "(n_samples, n_features). These look like images: put an image-feature step before it."
-            )
-        X = validate_data(self, X, reset=reset, dtype=_DTYPES, order="C", ensure_all_finite=False)
-        if not np.isfinite(np.sum(X, dtype=np.float64)) and not np.isfinite(X).all():
-            bad = ~np.isfinite(X)
-            raise ValueError(
-                f"Input X contains NaN or infinity ({int(bad.sum())} values in {int(bad.any(axis=0).sum())} "
-                f"columns). {type(self).__name__} needs the distance of every sample to a mixture of others: "
-                "drop those rows or columns, or put an imputer such as SimpleImputer before it."
-            )
-        return X
-
-    def _check_counts(self, X):
-        if self.n_archetypes > len(X):
-            raise ValueError(
-                f"n_archetypes={self.n_archetypes} exceeds the number of samples with positive weight, "
-                f"n_samples={len(X)}; lower n_archetypes or pass more samples."
-            )
-
     def _mix(self, X):
         Z = self.archetypes_.astype(np.float64) - self._center
         return compute_coefficients(X, Z, self._center, effective_n_threads(self.n_jobs))
@@ -361,7 +309,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Coefficients, rows on the simplex; preceded by the columns of `X` if `passthrough`.
         """
         check_is_fitted(self)
-        X = self._check(X, reset=False)
+        X = check_samples(self, X, reset=False)
         return self._output(X, self._mix(X))
 
     def inverse_transform(self, X):
@@ -379,7 +327,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             The mixtures of the archetypes.
         """
         check_is_fitted(self)
-        A = check_array(X, dtype=_DTYPES)
+        A = check_array(X, dtype=DTYPES)
         k = len(self.archetypes_)
         if A.shape[1] not in (k, k + self.n_features_in_):
             raise ValueError(
@@ -410,7 +358,7 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             At most 1, larger is better.
         """
         check_is_fitted(self)
-        X = self._check(X, reset=False)
+        X = check_samples(self, X, reset=False)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         residual = X - self._mix(X).astype(np.float64) @ self.archetypes_
         rss = float(weight @ np.einsum("ij,ij->i", residual, residual))
@@ -446,11 +394,3 @@ class ArchetypalAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _weighted_mean(X, weight):
-    """Return the weighted mean of the rows without a copy of all of them."""
-    total = np.zeros(X.shape[1])
-    for start in range(0, len(X), 4096):
-        total += weight[start : start + 4096] @ X[start : start + 4096].astype(np.float64)
-    return total / weight.sum()

@@ -8,6 +8,7 @@ from sklearn.utils import Bunch
 
 from .._utils._random import own_random_state
 from ._estimator import ArchetypalAnalysis
+from ._inputs import check_samples
 from ._tools import match_archetypes
 
 
@@ -44,7 +45,7 @@ def suleman_criterion(estimator, X):
     >>> bool(values[1] < values[0])
     True
     """
-    X = np.asarray(estimator._check(X, reset=False), dtype=np.float64)
+    X = np.asarray(check_samples(estimator, X, reset=False), dtype=np.float64)
     fitted = estimator._mix(X).astype(np.float64) @ estimator.archetypes_
     n, d = X.shape
     k = len(estimator.archetypes_)
@@ -107,7 +108,7 @@ def archetype_path(X, n_archetypes, *, estimator=None, sample_weight=None):
 
 def _extend(model, X, k, sample_weight):
     """Return the archetypes of `model` and the samples fitted worst, up to `k` points."""
-    X = np.asarray(model._check(X, reset=False), dtype=np.float64)
+    X = np.asarray(check_samples(model, X, reset=False), dtype=np.float64)
     points = model.archetypes_.astype(np.float64)
     usable = np.ones(len(X), dtype=bool) if sample_weight is None else np.asarray(sample_weight) > 0
     residual = np.where(usable, np.sum((X - model.coefficients_ @ points) ** 2, axis=1), -1.0)
@@ -162,7 +163,7 @@ def archetype_stability(estimator, X, *, n_repeats=8, subsample=0.8, random_stat
     >>> bool(archetype_stability(model, X, n_repeats=2, random_state=0).stability > 0.8)
     True
     """
-    X = estimator._check(X, reset=False)
+    X = check_samples(estimator, X, reset=False)
     Z = estimator.archetypes_.astype(np.float64)
     size = round(subsample * len(X)) if 0 < subsample <= 1 else 0
     if size < len(Z):

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import ortho_group
 
 from .._utils._exceptions import DataWarning
+from ._inputs import check_samples
 from ._solver import compute_coefficients
 
 _N_SPLITS = 4
@@ -100,7 +101,7 @@ def bicross_validated_variance(estimator, X, y=None):
             "contains it, or a TripletEmbedder whose labeler is such a Pipeline."
         )
     model, X = found[0]
-    X = np.asarray(model._check(X, reset=False), dtype=np.float64) - model._center
+    X = np.asarray(check_samples(model, X, reset=False), dtype=np.float64) - model._center
     Z = np.asarray(model.archetypes_, dtype=np.float64) - model._center
     k, d = Z.shape
     if d < 2:

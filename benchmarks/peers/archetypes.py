@@ -20,19 +20,16 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import itertools
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
 import warnings
 from pathlib import Path
 
-if __name__ == "__main__":
-    sys.path.pop(0)  # this file would hide the peer of the same name
+# this file would hide the peer of the same name; what belongs to it lies in a folder of its own
+sys.path[0] = str(Path(__file__).parent / "analyses")
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits, load_sample_images
+from costs import compile_time, memory, peer_memory
+from problems import FAST, METHODS, SETS, SMALL, ours, polytope, relative_error, spams_fit, timed
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
@@ -41,113 +38,6 @@ from archetypal_triplet.archetypes import ArchetypalAnalysis, bicross_validated_
 from archetypal_triplet.archetypes._initialization import furthest_sum
 from archetypal_triplet.archetypes._rows import Rows, single_threaded_blas
 from archetypal_triplet.datasets import make_archetypes
-
-
-def polytope(n, d, k, noise=0.05):
-    rng = np.random.default_rng(0)
-    corners = rng.normal(size=(k, d))
-    return rng.dirichlet(np.full(k, 0.5), size=n) @ corners + noise * rng.normal(size=(n, d))
-
-
-def breast_cancer():
-    X = load_breast_cancer().data
-    return (X - X.mean(axis=0)) / X.std(axis=0)
-
-
-def patches(n=100_000, size=8):
-    rng = np.random.default_rng(0)
-    images = [image.mean(axis=2) / 255 for image in load_sample_images().images]
-    out = np.empty((n, size * size))
-    for i in range(n):
-        image = images[i % len(images)]
-        row, column = rng.integers(image.shape[0] - size), rng.integers(image.shape[1] - size)
-        out[i] = image[row : row + size, column : column + size].ravel()
-    return out
-
-
-SETS = {
-    "digits": (lambda: load_digits().data, 10),
-    "breast": (breast_cancer, 5),
-    "1e3x100": (lambda: polytope(1000, 100, 20), 20),
-    "1e4x20": (lambda: polytope(10_000, 20, 10), 10),
-    "1e4x100": (lambda: polytope(10_000, 100, 20), 20),
-    "1e5x20": (lambda: polytope(100_000, 20, 10), 10),
-    "1e5x100": (lambda: polytope(100_000, 100, 20), 20),
-    "1e5x100k10": (lambda: polytope(100_000, 100, 10), 10),
-    "patches": (patches, 10),
-    "patches20": (patches, 20),
-}
-FAST = ("digits", "1e4x20", "1e4x100", "1e5x20", "1e5x100", "patches")
-SMALL = ("digits", "breast", "1e3x100", "1e4x20", "1e4x100")
-
-
-def relative_error(X, A, B):
-    """Residual over total sum of squares; fails if A or B are not feasible."""
-    for factor in (A, B):
-        data = factor.data if hasattr(factor, "nnz") else factor
-        sums = np.asarray(factor.sum(axis=1)).ravel()
-        if np.min(data) < -1e-6 or np.max(np.abs(sums - 1)) > 1e-3:
-            return np.nan
-    return float(np.sum((X - A @ (B @ X)) ** 2) / np.sum((X - X.mean(axis=0)) ** 2))
-
-
-def timed(fit):
-    """Return CPU time, wall time and what `fit` returns."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = fit()
-    return time.process_time() - cpu, time.perf_counter() - wall, result
-
-
-def ours(X, k, **parameters):
-    model = ArchetypalAnalysis(k, **{"random_state": 0, **parameters}).fit(X)
-    return model.coefficients_, model.archetype_weights_
-
-
-def spams_fit(X, start, steps, fista=3, compute_gram=False):
-    import spams
-
-    Z0 = np.asfortranarray(X[start].T)
-    _, A, B = spams.archetypalAnalysis(
-        np.asfortranarray(X.T), Z0=Z0, p=len(start), returnAB=True, stepsAS=steps, stepsFISTA=fista,
-        computeXtX=compute_gram, numThreads=1,
-    )  # fmt: skip
-    return A.T.tocsr().toarray(), B.T.tocsr()
-
-
-def pcha_fit(X, k):
-    vars(np)["mat"] = np.asmatrix  # it was written for NumPy 1
-    from py_pcha import PCHA
-
-    _, S, C, _, _ = PCHA(X.T.copy(), k)
-    return np.asarray(S).T, np.asarray(C).T
-
-
-def partipy_fit(X, k):
-    from partipy.arch import AA
-
-    model = AA(n_archetypes=k, scaling=False)
-    model.fit(X)
-    return np.asarray(model.A), np.asarray(model.B)
-
-
-def archetypes_fit(X, k):
-    from archetypes import AA
-
-    model = AA(n_archetypes=k, init="furthest_sum", random_state=0)
-    A = model.fit_transform(X)
-    return np.asarray(A), np.asarray(model.arch_coefficients_)
-
-
-# as they come, from the same start where a method takes one
-METHODS = {
-    "ours": ours,
-    "spams": lambda X, k: spams_fit(X, furthest_sum(X, k, np.ones(len(X))), 50),
-    "py_pcha": pcha_fit,
-    "partipy": partipy_fit,
-    "archetypes": archetypes_fit,
-}
 
 
 def speed(names, repeats, out, budget):
@@ -335,99 +225,6 @@ def threads(repeats):
     )
     one, two = np.median(walls[1]), np.median(walls[2])
     print(f"threads: 1 {one:.3f} s, 2 {two:.3f} s, ratio {one / two:.2f}, same bits {same}", flush=True)
-
-
-# a child starts with its parent's peak, so the peak is reset (Linux)
-PEAK = """
-def reset_peak():
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
-
-def peak():
-    with open("/proc/self/status") as file:
-        return int(next(line for line in file if line.startswith("VmHWM")).split()[1]) / 1024
-"""
-
-MEMORY = """
-import sys, time, numpy as np
-from archetypal_triplet import ArchetypalAnalysis
-n, k = int(sys.argv[1]), 20
-ArchetypalAnalysis(k).fit(np.random.default_rng(0).normal(size=(2000, 50)).astype(np.float32))
-rng = np.random.default_rng(0)
-X = np.empty((n, 50), np.float32)
-corners = rng.normal(size=(k, 50))
-for start in range(0, n, 10000):
-    m = min(10000, n - start)
-    X[start:start + m] = rng.dirichlet(np.ones(k), m) @ corners + 0.05 * rng.normal(size=(m, 50))
-reset_peak()
-before, cpu = peak(), time.process_time()
-model = ArchetypalAnalysis(k, random_state=0).fit(X)
-own = model.coefficients_.nbytes / 2**20
-print(n, time.process_time() - cpu, peak() - before, own, model.n_iter_, model.duality_gap_)
-"""
-
-
-def memory():
-    """Peak memory beyond X, and the exponent of CPU time in n."""
-    times = {}
-    for n in (10_000, 100_000, 1_000_000):
-        command = [sys.executable, "-c", PEAK + MEMORY, str(n)]
-        run = subprocess.run(command, capture_output=True, text=True, check=True)
-        _, cpu, peak, own, n_iter, gap = map(float, run.stdout.split())
-        times[n] = cpu
-        print(f"memory: n={n:.0e} x 50 float32 k=20: {cpu:.2f} s CPU, peak beyond X {peak:.0f} MB, "
-              f"coefficients {own:.0f} MB, {n_iter:.0f} passes, gap {gap:.1e}", flush=True)  # fmt: skip
-    print(f"memory: exponent in n {np.log(times[1_000_000] / times[10_000]) / np.log(100):.2f}")
-
-
-PEER_MEMORY = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import archetypes_benchmark as benchmark
-method, name = sys.argv[2:]
-X, k = benchmark.SETS[name][0](), benchmark.SETS[name][1]
-fit = benchmark.METHODS[method]
-fit(X[:200], 3)  # imports and compilation
-reset_peak()
-before = peak()
-fit(X, k)
-print(peak() - before)
-"""
-
-
-def peer_memory(names):
-    """Peak memory of a default fit beyond the data, each method in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        # under another name: this file's own would hide the peer that is called the same
-        shutil.copy(__file__, Path(folder) / "archetypes_benchmark.py")
-        for name in names:
-            peaks = []
-            for method in METHODS:
-                command = [sys.executable, "-W", "ignore", "-c", PEAK + PEER_MEMORY, folder, method, name]
-                run = subprocess.run(command, capture_output=True, text=True, check=False)
-                peaks.append(
-                    f"{method} {float(run.stdout.split()[-1]):.0f} MB"
-                    if run.returncode == 0
-                    else f"{method} failed"
-                )
-            print(f"peer memory: {name:8s} {', '.join(peaks)}", flush=True)
-
-
-def compile_time():
-    """CPU time of the first fit in a fresh process, without and with numba's cache."""
-    code = (
-        "import time, numpy as np\nfrom archetypal_triplet import ArchetypalAnalysis as A\n"
-        "X = np.random.default_rng(0).normal(size=(300, 5)); t = time.perf_counter()\n"
-        "A(4, random_state=0).fit(X); print(time.perf_counter() - t)\n"
-        "t = time.perf_counter(); A(60, random_state=0, max_iter=5).fit(X); print(time.perf_counter() - t)"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        env = {**os.environ, "NUMBA_CACHE_DIR": folder, "PYTHONWARNINGS": "ignore"}
-        for label in ("cold", "with the cache"):
-            command = [sys.executable, "-c", code]
-            run = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
-            first, second = map(float, run.stdout.split())
-            print(f"compile: {label}: first fit {first:.2f} s, another k {second:.2f} s", flush=True)
 
 
 def main():

@@ -38,8 +38,8 @@ TRAINED = {"seen": "yes", "held out": "no, held out"}
 # of the table of plates, by their head
 _PLATE_COLUMNS = {
     "plate": "plate", "wells": "n_wells", "negative": "n_negative", "positive": "n_positive",
-    "Z′": "z_prime", "SSMD": "ssmd", "drift": "drift", "position, p": "position_p", "cells": "cells",
-    "flagged": "n_flagged",
+    "Z′": "z_prime", "SSMD": "ssmd", "drift": "drift", "position, p": "position_p",
+    "cells a well": "cells", "flagged": "n_flagged",
 }  # fmt: skip
 _SCALES = {"z_prime": (-1.0, 1.0)}  # of the metrics that are drawn beside their number
 _TITLES = {
@@ -192,7 +192,7 @@ def _make_plates(inputs):
     titles = _TITLES | {
         "drift": "distance of the negative controls from those of the first plate, in spreads within plates",
         "position, p": "smallest p of the effects of row, column and edge, in negative controls or all wells",
-        "cells": "median number of cells a well",
+        "cells a well": "median number of cells",
         "flagged": "fields that are unlike the others of their well",
     }
     first = "lowest Z′ first" if "Z′" in columns else "in their order"
